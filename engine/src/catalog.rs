@@ -1,0 +1,245 @@
+//! The catalog: what one host should be. Immutable plain data; every decision was the compiler's.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::Address;
+use crate::digest::Digest;
+use crate::value::Map;
+
+/// The compiled result for one host. Its identity is the blake3 of its binary form.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Catalog {
+    /// The host it is for.
+    pub host: String,
+    /// The site's name.
+    pub site: String,
+    /// All resources, in the order of the manifests.
+    pub resources: Vec<Resource>,
+    /// All uses of modules, an outer one before the inner ones.
+    pub containers: Vec<Container>,
+    /// All explicit relations between things of this catalog.
+    pub relations: Vec<Relation>,
+    /// All relations to other hosts' things.
+    pub gates: Vec<Gate>,
+    /// What happens to resources that an earlier catalog had and this one has not.
+    pub prune: Vec<PruneRule>,
+    /// The manifest files that origins point into.
+    pub files: Vec<Arc<str>>,
+}
+
+/// One thing in a desired state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Resource {
+    /// Its name in this catalog.
+    pub address: Address,
+    /// What the manifest says of it, complete with defaults and overrides, without the relations.
+    pub attributes: Map,
+    /// Where it was declared.
+    pub origin: Origin,
+    /// The use of a module that it stands in, by position in [`Catalog::containers`].
+    pub container: Option<usize>,
+    /// Tags that the manifest gave; type and module names count as tags without being listed.
+    pub tags: Vec<String>,
+    /// Only ever planned, whatever the run is.
+    pub noop: bool,
+}
+
+/// A use of a module.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Container {
+    /// `(module)NAME`.
+    pub address: Address,
+    /// The use that it stands in.
+    pub parent: Option<usize>,
+    /// Where it was used.
+    pub origin: Origin,
+}
+
+/// A place in the manifests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Origin {
+    /// Position in [`Catalog::files`].
+    pub file: u32,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+/// One end of a relation inside a catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Node {
+    /// Position in [`Catalog::resources`].
+    Resource(usize),
+    /// The whole of a container, by position in [`Catalog::containers`].
+    Container(usize),
+}
+
+/// `first` comes before `then`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Relation {
+    /// What is done first.
+    pub first: Node,
+    /// What is done after it.
+    pub then: Node,
+    /// Whether changes of `first` refresh `then`.
+    pub notify: Option<Effect>,
+    /// How the manifest wrote it.
+    pub word: RelationWord,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// The four words for relations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RelationWord {
+    /// This after that.
+    Require,
+    /// This before that.
+    Before,
+    /// This before that, and that is refreshed when this changed.
+    Notify,
+    /// This after that, and this is refreshed when that changed.
+    Subscribe,
+}
+
+impl std::fmt::Display for RelationWord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            RelationWord::Require => "require",
+            RelationWord::Before => "before",
+            RelationWord::Notify => "notify",
+            RelationWord::Subscribe => "subscribe",
+        })
+    }
+}
+
+/// What a refresh does to its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// The target reads its configuration again, and goes on.
+    Reload,
+    /// The target starts anew. Asked for both, it is restarted.
+    Restart,
+}
+
+impl std::fmt::Display for Effect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Effect::Reload => "reload",
+            Effect::Restart => "restart",
+        })
+    }
+}
+
+/// A relation that points at another host's thing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Gate {
+    /// The thing of this host.
+    pub node: Node,
+    /// The other host.
+    pub host: String,
+    /// The other host's thing.
+    pub target: Address,
+    /// `require` and `subscribe` wait for the other; `before` and `notify` let the other wait for this.
+    pub word: RelationWord,
+    /// The refresh it carries, if any.
+    pub notify: Option<Effect>,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+impl Gate {
+    /// Whether this host waits for the other one (and not the other for this).
+    pub fn waits(&self) -> bool {
+        matches!(self.word, RelationWord::Require | RelationWord::Subscribe)
+    }
+}
+
+/// Says that orphans are removed and not only released.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PruneRule {
+    /// Only resources of this type; all types if none.
+    pub type_name: Option<String>,
+    /// Only resources of this module; everywhere if none.
+    pub module: Option<String>,
+    /// The most resources that one run may remove by this rule.
+    pub max: usize,
+}
+
+impl Catalog {
+    /// A catalog with nothing in it.
+    pub fn empty(host: &str, site: &str) -> Self {
+        Self {
+            host: host.to_owned(),
+            site: site.to_owned(),
+            resources: Vec::new(),
+            containers: Vec::new(),
+            relations: Vec::new(),
+            gates: Vec::new(),
+            prune: Vec::new(),
+            files: Vec::new(),
+        }
+    }
+
+    /// The binary form that caches keep and that the identity is computed from.
+    ///
+    /// # Errors
+    /// Fails only if a value cannot be encoded, which would be a defect of the compiler.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, postcard::Error> {
+        postcard::to_stdvec(self)
+    }
+
+    /// Reads the binary form back.
+    ///
+    /// # Errors
+    /// Fails on bytes that are no catalog of this version.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, postcard::Error> {
+        postcard::from_bytes(bytes)
+    }
+
+    /// The catalog's identity: equal catalogs have equal ones.
+    ///
+    /// # Errors
+    /// As [`Catalog::to_bytes`].
+    pub fn id(&self) -> Result<Digest, postcard::Error> {
+        Ok(Digest::of(&self.to_bytes()?))
+    }
+
+    /// `file:line` of an origin, as messages print it.
+    pub fn place(&self, origin: Origin) -> String {
+        let file = self.files.get(origin.file as usize).map_or("?", |file| file);
+        format!("{file}:{}", origin.line)
+    }
+
+    /// The address behind a node.
+    pub fn address(&self, node: Node) -> &Address {
+        match node {
+            Node::Resource(position) => &self.resources[position].address,
+            Node::Container(position) => &self.containers[position].address,
+        }
+    }
+
+    /// The names of the modules that a resource stands in, the innermost first.
+    pub fn modules_of(&self, resource: &Resource) -> impl Iterator<Item = &str> {
+        let mut next = resource.container;
+        std::iter::from_fn(move || {
+            let container = &self.containers[next?];
+            next = container.parent;
+            Some(&*container.address.title)
+        })
+    }
+
+    /// Whether `--only` or `--skip` with this word means this resource: its own tags, its type, its
+    /// address and the modules it stands in.
+    pub fn is_tagged(&self, resource: &Resource, word: &str) -> bool {
+        resource.tags.iter().any(|tag| tag == word)
+            || &*resource.address.type_name == word
+            || Address::parse(word).as_ref() == Some(&resource.address)
+            || self.modules_of(resource).any(|module| module == word)
+    }
+}

@@ -1,0 +1,22 @@
+//! The engine of Evenkeel: desired state as plain data, and the run that converges a host to it.
+//!
+//! Everything here is pure. It opens no file, starts no process, asks no clock and reads no
+//! environment: what it knows comes in as arguments (observations through [`resource`]'s contract,
+//! time as a function), and what it wants goes out as data (a [`report::Report`]).
+//!
+//! Reading order: [`value`] and [`secret`], [`address`], [`schema`] and [`attributes`] (what a type
+//! declares), [`catalog`] (what a host should be), [`resource`] (the contract of a type),
+//! [`change`], [`graph`] and its passes, [`queue`], [`walk`] (the one coordinator loop), [`report`].
+
+pub mod address;
+pub mod attributes;
+pub mod catalog;
+pub mod change;
+pub mod contents;
+pub mod digest;
+pub mod footprint;
+pub mod resource;
+pub mod schema;
+pub mod secret;
+pub mod text;
+pub mod value;

@@ -1,0 +1,305 @@
+//! The contract of a resource type: observe, diff, apply.
+//!
+//! A type implements [`ResourceType`] on its own typed values. The engine only ever sees the erased
+//! form, [`AnyType`] and [`Group`]: all resources of one type in one run, addressed by position.
+
+use std::fmt;
+use std::sync::Mutex;
+
+use crate::attributes::{AttributeError, Attributes};
+use crate::catalog::{Effect, Resource};
+use crate::change::Change;
+use crate::footprint::Footprint;
+use crate::schema::TypeSchema;
+
+/// Why something could not be observed or applied, for people: one sentence, then what to try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What went wrong, with the path, command or name it went wrong with.
+    pub message: String,
+    /// What to try next, if there is anything to say.
+    pub help: Option<String>,
+}
+
+impl Failure {
+    /// A failure without advice.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None }
+    }
+
+    /// The same failure with advice.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// Why a resource was not observed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ObserveError {
+    /// It cannot be told before something else is there (a package's program, a user, a folder).
+    /// In a plan, where that something would still come, the resource is *unknown*; otherwise this
+    /// is a failure like any other.
+    NotYet(Failure),
+    /// It cannot be told.
+    Failed(Failure),
+}
+
+impl From<Failure> for ObserveError {
+    fn from(failure: Failure) -> Self {
+        ObserveError::Failed(failure)
+    }
+}
+
+impl ObserveError {
+    /// The failure behind it.
+    pub fn failure(&self) -> &Failure {
+        match self {
+            ObserveError::NotYet(failure) | ObserveError::Failed(failure) => failure,
+        }
+    }
+}
+
+/// How much a plan can rely on an observation while earlier resources still have changes to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reliance {
+    /// The result of the diff is the same whatever upstream does.
+    Firm,
+    /// A package, a command or another opaque resource upstream may still bring or alter it.
+    UntilOpaque,
+    /// Any change upstream may alter it (a command with a guard).
+    UntilAny,
+}
+
+/// What a refresh came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refreshed {
+    /// It was done. The text says what was done: `restarted`, `reloaded`, `ran`.
+    Done(&'static str),
+    /// There was nothing to do: a stopped service, one that this run started.
+    NotNeeded(&'static str),
+}
+
+/// Facts about a type that the walk needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Nature {
+    /// Only one resource of the type is applied at a time (one apt).
+    pub serial: bool,
+    /// Ready resources of the type are applied together.
+    pub batch: bool,
+    /// An apply may bring things that no footprint tells of (packages, commands, archives).
+    pub opaque: bool,
+    /// A refresh means something to it.
+    pub refreshable: bool,
+}
+
+/// What one apply is given.
+pub struct Work<'a, T: ResourceType> {
+    /// What shall be.
+    pub desired: &'a T::Desired,
+    /// What was observed just before.
+    pub observed: &'a T::Observed,
+    /// Exactly what is to be changed.
+    pub changes: &'a [Change],
+}
+
+/// The contract. Three operations are required; the rest has defaults.
+///
+/// `observe` reads and never writes. `diff` is pure. `apply` makes exactly the given changes.
+pub trait ResourceType: Sized + Send + Sync + 'static {
+    /// The door to the host; the engine only passes it through.
+    type Host: ?Sized + Sync;
+    /// The typed attributes.
+    type Desired: Attributes + Send + Sync;
+    /// What was found on the host.
+    type Observed: fmt::Debug + Send + Sync;
+
+    /// Looks at all given resources at once; one result each, in the same order.
+    fn observe(&self, host: &Self::Host, desired: &[&Self::Desired]) -> Vec<Result<Self::Observed, ObserveError>>;
+
+    /// What has to change. Empty when all is well.
+    fn diff(&self, desired: &Self::Desired, observed: &Self::Observed) -> Vec<Change>;
+
+    /// Makes the changes.
+    ///
+    /// # Errors
+    /// Says why a change could not be made; what was made before it stays made.
+    fn apply(&self, host: &Self::Host, work: &Work<'_, Self>) -> Result<(), Failure>;
+
+    /// Makes the changes of several resources together; called only where [`Nature::batch`] says so.
+    fn apply_batch(&self, host: &Self::Host, works: &[Work<'_, Self>]) -> Vec<Result<(), Failure>> {
+        works.iter().map(|work| self.apply(host, work)).collect()
+    }
+
+    /// What it touches.
+    fn footprint(&self, _desired: &Self::Desired) -> Footprint {
+        Footprint::default()
+    }
+
+    /// What the walk has to know of the type.
+    fn nature(&self) -> Nature {
+        Nature::default()
+    }
+
+    /// Whether the changes found can be relied on while upstream is still to change.
+    fn reliance(&self, _desired: &Self::Desired, _observed: &Self::Observed) -> Reliance {
+        Reliance::Firm
+    }
+
+    /// Does what a notified resource of the type does. `made` are the changes that this run has
+    /// just made to it: a service that was started needs no restart.
+    ///
+    /// # Errors
+    /// Says why the refresh failed; it stays owed.
+    fn refresh(&self, _host: &Self::Host, _desired: &Self::Desired, _effect: Effect, _made: &[Change]) -> Result<Refreshed, Failure> {
+        Ok(Refreshed::NotNeeded("the type has no refresh"))
+    }
+
+    /// The attributes that remove what an earlier catalog declared; none if the type cannot.
+    fn removal(&self) -> Option<(&'static str, &'static str)> {
+        self.schema_has_ensure_absent().then_some(("ensure", "absent"))
+    }
+
+    /// Whether `ensure=absent` is a word of this type.
+    fn schema_has_ensure_absent(&self) -> bool {
+        use crate::schema::Kind;
+        let schema = <Self::Desired as Attributes>::schema();
+        schema
+            .attribute("ensure")
+            .is_some_and(|ensure| matches!(&ensure.kind, Kind::Enum(words) if words.iter().any(|word| word == "absent")))
+    }
+}
+
+/// A resource type whose values are hidden from the engine.
+pub trait AnyType<H: ?Sized>: Send + Sync {
+    /// Its declaration.
+    fn schema(&self) -> TypeSchema;
+    /// What the walk has to know of it.
+    fn nature(&self) -> Nature;
+    /// The attribute and value that remove a resource of the type.
+    fn removal(&self) -> Option<(&'static str, &'static str)>;
+    /// Checks one resource's attributes the way a run would, for the compiler.
+    fn check(&self, resource: &Resource) -> Result<Footprint, Vec<AttributeError>>;
+    /// Makes the group of these resources for a run; members keep the given order.
+    fn group<'t>(&'t self, resources: &[&Resource]) -> Result<Box<dyn Group<H> + 't>, (usize, Vec<AttributeError>)>;
+}
+
+/// All resources of one type in one run. Members are addressed by their position.
+pub trait Group<H: ?Sized>: Send + Sync {
+    /// Observes these members and returns what has to change, one result each.
+    fn observe(&self, host: &H, members: &[usize]) -> Vec<Result<Vec<Change>, ObserveError>>;
+    /// Applies the changes of these members, together if the type batches.
+    fn apply(&self, host: &H, members: &[(usize, &[Change])]) -> Vec<Result<(), Failure>>;
+    /// Refreshes a member.
+    ///
+    /// # Errors
+    /// As [`ResourceType::refresh`].
+    fn refresh(&self, host: &H, member: usize, effect: Effect, made: &[Change]) -> Result<Refreshed, Failure>;
+    /// What a member touches.
+    fn footprint(&self, member: usize) -> Footprint;
+    /// How far a member's last observation can be relied on.
+    fn reliance(&self, member: usize) -> Reliance;
+}
+
+/// The group of a concrete type.
+struct TypedGroup<'t, T: ResourceType> {
+    kind: &'t T,
+    desired: Vec<T::Desired>,
+    observed: Vec<Mutex<Option<T::Observed>>>,
+}
+
+/// A lock that outlives a panic of another thread: the value is replaced whole, never half.
+fn lock<V>(mutex: &Mutex<V>) -> std::sync::MutexGuard<'_, V> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl<T: ResourceType> Group<T::Host> for TypedGroup<'_, T> {
+    fn observe(&self, host: &T::Host, members: &[usize]) -> Vec<Result<Vec<Change>, ObserveError>> {
+        let desired: Vec<&T::Desired> = members.iter().map(|&member| &self.desired[member]).collect();
+        let results = self.kind.observe(host, &desired);
+        members
+            .iter()
+            .zip(results)
+            .map(|(&member, result)| match result {
+                Ok(observed) => {
+                    let changes = self.kind.diff(&self.desired[member], &observed);
+                    *lock(&self.observed[member]) = Some(observed);
+                    Ok(changes)
+                }
+                Err(error) => {
+                    *lock(&self.observed[member]) = None;
+                    Err(error)
+                }
+            })
+            .collect()
+    }
+
+    fn apply(&self, host: &T::Host, members: &[(usize, &[Change])]) -> Vec<Result<(), Failure>> {
+        let guards: Vec<_> = members.iter().map(|(member, _)| lock(&self.observed[*member])).collect();
+        let works: Vec<Work<'_, T>> = members
+            .iter()
+            .zip(&guards)
+            .filter_map(|((member, changes), guard)| {
+                let observed = guard.as_ref()?;
+                Some(Work { desired: &self.desired[*member], observed, changes })
+            })
+            .collect();
+        if works.len() != members.len() {
+            return members.iter().map(|_| Err(Failure::new("applied before it was observed"))).collect();
+        }
+        match works.as_slice() {
+            [work] => vec![self.kind.apply(host, work)],
+            works => self.kind.apply_batch(host, works),
+        }
+    }
+
+    fn refresh(&self, host: &T::Host, member: usize, effect: Effect, made: &[Change]) -> Result<Refreshed, Failure> {
+        self.kind.refresh(host, &self.desired[member], effect, made)
+    }
+
+    fn footprint(&self, member: usize) -> Footprint {
+        self.kind.footprint(&self.desired[member])
+    }
+
+    fn reliance(&self, member: usize) -> Reliance {
+        match &*lock(&self.observed[member]) {
+            Some(observed) => self.kind.reliance(&self.desired[member], observed),
+            None => Reliance::UntilAny,
+        }
+    }
+}
+
+impl<T: ResourceType> AnyType<T::Host> for T {
+    fn schema(&self) -> TypeSchema {
+        T::Desired::schema()
+    }
+
+    fn nature(&self) -> Nature {
+        ResourceType::nature(self)
+    }
+
+    fn removal(&self) -> Option<(&'static str, &'static str)> {
+        ResourceType::removal(self)
+    }
+
+    fn check(&self, resource: &Resource) -> Result<Footprint, Vec<AttributeError>> {
+        let desired = T::Desired::from_attributes(&resource.address.title, &resource.attributes)?;
+        Ok(ResourceType::footprint(self, &desired))
+    }
+
+    fn group<'t>(&'t self, resources: &[&Resource]) -> Result<Box<dyn Group<T::Host> + 't>, (usize, Vec<AttributeError>)> {
+        let mut desired = Vec::with_capacity(resources.len());
+        for (position, resource) in resources.iter().enumerate() {
+            let attributes = T::Desired::from_attributes(&resource.address.title, &resource.attributes);
+            desired.push(attributes.map_err(|errors| (position, errors))?);
+        }
+        let observed = resources.iter().map(|_| Mutex::new(None)).collect();
+        Ok(Box::new(TypedGroup { kind: self, desired, observed }))
+    }
+}
