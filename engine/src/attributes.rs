@@ -446,7 +446,7 @@ macro_rules! attributes {
             $(
                 $(#[doc = $field_doc:literal])+
                 $([$marker:ident])?
-                $field_vis:vis $field:ident: $field_type:ty $(= $default:expr)?
+                pub $field:ident: $field_type:ty $(= $default:expr)?
             ),+ $(,)?
         }
         $(check |$desired:ident| $check:block)?
@@ -455,7 +455,7 @@ macro_rules! attributes {
         #[derive(Debug, Clone)]
         #[allow(missing_docs)]
         $vis struct $name {
-            $($field_vis $field: $field_type,)+
+            $(pub $field: $field_type,)+
         }
 
         impl $crate::attributes::Attributes for $name {

@@ -176,6 +176,17 @@ pub trait ResourceType: Sized + Send + Sync + 'static {
     }
 }
 
+/// All resource types as the compiler sees them: declarations and checks, no host.
+pub trait Types: Sync {
+    /// The declarations, in the order of the manual.
+    fn schemas(&self) -> &[TypeSchema];
+    /// Checks one resource the way a run would read it, and tells what it touches.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the attributes.
+    fn check(&self, resource: &Resource) -> Result<Footprint, Vec<AttributeError>>;
+}
+
 /// A resource type whose values are hidden from the engine.
 pub trait AnyType<H: ?Sized>: Send + Sync {
     /// Its declaration.

@@ -1,0 +1,1 @@
+//! The program `keel`: the agent and the operator's commands.

@@ -1,0 +1,50 @@
+//! Every resource type of Evenkeel, and the one door to the host ([`host`]).
+//!
+//! A type is one file and one line in [`all`].
+
+pub mod host;
+
+use std::sync::OnceLock;
+
+use keel_engine::attributes::AttributeError;
+use keel_engine::catalog::Resource;
+use keel_engine::footprint::Footprint;
+use keel_engine::resource::{AnyType, Types};
+use keel_engine::schema::TypeSchema;
+
+use host::Host;
+
+/// The table of types, in the order of the manual.
+pub fn all() -> Vec<&'static dyn AnyType<Host>> {
+    vec![]
+}
+
+/// The types as the compiler sees them.
+pub struct Declared {
+    types: Vec<&'static dyn AnyType<Host>>,
+    schemas: Vec<TypeSchema>,
+}
+
+/// The declarations of all types, made once.
+pub fn declared() -> &'static Declared {
+    static DECLARED: OnceLock<Declared> = OnceLock::new();
+    DECLARED.get_or_init(|| {
+        let types = all();
+        let schemas = types.iter().map(|kind| kind.schema()).collect();
+        Declared { types, schemas }
+    })
+}
+
+impl Types for Declared {
+    fn schemas(&self) -> &[TypeSchema] {
+        &self.schemas
+    }
+
+    fn check(&self, resource: &Resource) -> Result<Footprint, Vec<AttributeError>> {
+        let position = self.schemas.iter().position(|schema| *schema.name == *resource.address.type_name);
+        match position {
+            Some(position) => self.types[position].check(resource),
+            None => Err(vec![AttributeError::new("", "is of a type that does not exist")]),
+        }
+    }
+}
