@@ -15,6 +15,8 @@ pub mod change;
 pub mod contents;
 pub mod digest;
 pub mod footprint;
+pub mod graph;
+pub mod queue;
 pub mod resource;
 pub mod schema;
 pub mod secret;
