@@ -2,6 +2,12 @@
 //!
 //! No resource type opens a file, starts a process or talks to a daemon in any other way.
 
+pub(crate) mod attend;
+pub mod capture;
+pub mod command;
+pub mod output;
+pub(crate) mod process_tree;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

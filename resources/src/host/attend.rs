@@ -1,0 +1,171 @@
+//! Attends a running command: feeds it, reads what it writes, and ends it when its time is up.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdin, ExitStatus};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::Pid;
+
+use super::capture::Captured;
+use super::output::End;
+use super::process_tree::ProcessTree;
+
+/// Longest wait between two looks at whether the process has ended.
+const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(20);
+const LOOK_INTERVAL_MIN: Duration = Duration::from_micros(200);
+/// How long output is still read after the command ended; a child in the background may go on for ever.
+const DRAIN_MAX: Duration = Duration::from_millis(250);
+
+/// Sees a started command through to its end. The time is given with the grace it ends with.
+pub(crate) fn attend(
+    child: &mut Child,
+    input: Option<Vec<u8>>,
+    captures: [Captured; 2],
+    tree: &mut ProcessTree,
+    timeout: Option<(Duration, Duration)>,
+) -> io::Result<(End, [Captured; 2])> {
+    let leader = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
+    let mut streams = Streams::new(child, input, captures)?;
+    let deadline = timeout.and_then(|(time, _)| Instant::now().checked_add(time));
+    let status = wait(child, &mut streams, deadline)?;
+    let end = match (status, timeout) {
+        (Some(status), _) => end_of(status),
+        (None, timeout) => {
+            let (time, grace) = timeout.unwrap_or_default();
+            tree.terminate(leader);
+            let patience = Instant::now() + grace;
+            while Instant::now() < patience && !tree.is_empty(leader) {
+                streams.serve(LOOK_INTERVAL_MAX)?;
+            }
+            tree.kill(leader);
+            child.wait()?;
+            End::TimedOut(time)
+        }
+    };
+    let drained = Instant::now() + DRAIN_MAX;
+    while streams.serve(Duration::ZERO)? && Instant::now() < drained {}
+    Ok((end, streams.captures()))
+}
+
+/// The command's status, or none when the deadline came first.
+fn wait(child: &mut Child, streams: &mut Streams, deadline: Option<Instant>) -> io::Result<Option<ExitStatus>> {
+    let mut pause = LOOK_INTERVAL_MIN;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Ok(None);
+        }
+        if streams.are_closed() {
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LOOK_INTERVAL_MAX);
+        } else {
+            streams.serve(LOOK_INTERVAL_MAX)?;
+        }
+    }
+}
+
+fn end_of(status: ExitStatus) -> End {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => End::Exited(code),
+        (None, signal) => End::Signalled(signal.unwrap_or_default()),
+    }
+}
+
+/// A pipe that the command writes to, with what was read from it.
+struct Outlet {
+    pipe: Option<Box<dyn Pipe>>,
+    captured: Captured,
+}
+
+trait Pipe: Read + AsFd {}
+impl<T: Read + AsFd> Pipe for T {}
+
+/// The three pipes of a command.
+struct Streams {
+    input: Option<(ChildStdin, Vec<u8>, usize)>,
+    outlets: [Outlet; 2],
+}
+
+impl Streams {
+    fn new(child: &mut Child, input: Option<Vec<u8>>, captures: [Captured; 2]) -> io::Result<Self> {
+        let input = child.stdin.take().zip(input).map(|(pipe, bytes)| (pipe, bytes, 0));
+        if let Some((pipe, ..)) = &input {
+            do_not_block(pipe.as_fd())?;
+        }
+        let [first, second] = captures;
+        let outlets = [
+            Outlet::new(child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Pipe>), first)?,
+            Outlet::new(child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Pipe>), second)?,
+        ];
+        Ok(Self { input, outlets })
+    }
+
+    fn are_closed(&self) -> bool {
+        self.input.is_none() && self.outlets.iter().all(|outlet| outlet.pipe.is_none())
+    }
+
+    fn captures(self) -> [Captured; 2] {
+        self.outlets.map(|outlet| outlet.captured)
+    }
+
+    /// Waits until something can be moved, moves it, and says whether anything was.
+    fn serve(&mut self, wait: Duration) -> io::Result<bool> {
+        let mut polled = Vec::with_capacity(3);
+        polled.extend(self.input.iter().map(|(pipe, ..)| PollFd::new(pipe.as_fd(), PollFlags::POLLOUT)));
+        let pipes = self.outlets.iter().filter_map(|outlet| outlet.pipe.as_ref());
+        polled.extend(pipes.map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)));
+        let timeout = PollTimeout::try_from(wait).unwrap_or(PollTimeout::ZERO);
+        match poll(&mut polled, timeout) {
+            Ok(0) | Err(nix::errno::Errno::EINTR) => return Ok(false),
+            Ok(_) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut moved = self.feed();
+        for outlet in &mut self.outlets {
+            moved |= outlet.read();
+        }
+        Ok(moved)
+    }
+
+    /// Writes what the pipe takes. A command that does not read to the end is free to.
+    fn feed(&mut self) -> bool {
+        let Some((pipe, bytes, written)) = &mut self.input else { return false };
+        match pipe.write(bytes.get(*written..).unwrap_or_default()) {
+            Ok(count) if *written + count < bytes.len() => *written += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            _ => self.input = None,
+        }
+        true
+    }
+}
+
+impl Outlet {
+    fn new(pipe: Option<Box<dyn Pipe>>, captured: Captured) -> io::Result<Self> {
+        if let Some(pipe) = &pipe {
+            do_not_block(pipe.as_fd())?;
+        }
+        Ok(Self { pipe, captured })
+    }
+
+    fn read(&mut self) -> bool {
+        let mut buffer = [0; 16 << 10];
+        let Some(pipe) = &mut self.pipe else { return false };
+        match pipe.read(&mut buffer) {
+            Ok(0) => self.pipe = None,
+            Ok(count) => self.captured.push(buffer.get(..count).unwrap_or_default()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => return false,
+            Err(_) => self.pipe = None,
+        }
+        true
+    }
+}
+
+fn do_not_block(pipe: BorrowedFd<'_>) -> io::Result<()> {
+    fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map(drop).map_err(io::Error::from)
+}
