@@ -198,6 +198,12 @@ impl AbsolutePath {
     }
 }
 
+impl AsRef<std::path::Path> for AbsolutePath {
+    fn as_ref(&self) -> &std::path::Path {
+        &self.0
+    }
+}
+
 impl std::fmt::Display for AbsolutePath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())

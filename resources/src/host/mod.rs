@@ -2,33 +2,72 @@
 //!
 //! No resource type opens a file, starts a process or talks to a daemon in any other way.
 
+mod accounts;
 pub(crate) mod attend;
+mod backups;
 pub mod capture;
 pub mod command;
+mod extended;
+mod fault;
+mod files;
+mod folders;
+mod locks;
 pub mod output;
+mod place;
 pub(crate) mod process_tree;
+mod remove;
+mod replace;
+mod stat;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 
-use keel_engine::attributes::AbsolutePath;
 use keel_engine::contents::{Contents, MemoryContents};
+use keel_engine::resource::Failure;
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags, open};
+
+pub use accounts::Accounts;
+pub use backups::Backups;
+pub use files::Entry;
+pub use folders::Folders;
+pub use replace::{Backup, NewFile, Ownership, Seen};
+pub use stat::{FileKind, Stat};
 
 /// The host that a run looks at and changes.
 pub struct Host {
     root: PathBuf,
+    root_folder: OnceLock<OwnedFd>,
     contents: Arc<dyn Contents>,
+    backups: Option<Backups>,
+    accounts: Mutex<Option<Arc<Accounts>>>,
+    locks: locks::Locks,
+    candidates: replace::Candidates,
 }
 
 impl Host {
     /// The host below a folder: `/` for the machine itself, a scratch folder for tests and `--root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), contents: Arc::new(MemoryContents::default()) }
+        Self {
+            root: root.into(),
+            root_folder: OnceLock::new(),
+            contents: Arc::new(MemoryContents::default()),
+            backups: None,
+            accounts: Mutex::default(),
+            locks: locks::Locks::default(),
+            candidates: replace::Candidates::default(),
+        }
     }
 
     /// The same with a catalog's contents.
     pub fn with_contents(mut self, contents: Arc<dyn Contents>) -> Self {
         self.contents = contents;
+        self
+    }
+
+    /// The same with a store that keeps what files held before they were replaced.
+    pub fn with_backups(mut self, backups: Backups) -> Self {
+        self.backups = Some(backups);
         self
     }
 
@@ -42,13 +81,24 @@ impl Host {
         &self.root
     }
 
-    /// Where a path of the host is on this machine.
-    pub fn locate(&self, path: &AbsolutePath) -> PathBuf {
-        self.root.join(path.as_path().strip_prefix("/").unwrap_or(path.as_path()))
+    /// Where a path of the host is on this machine, for commands that are given file names.
+    pub fn locate(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
+        self.root.join(path.strip_prefix("/").unwrap_or(path))
     }
 
     /// The bytes that the catalog's values name.
     pub fn contents(&self) -> &dyn Contents {
         &*self.contents
+    }
+
+    /// The opened root folder.
+    fn root_folder(&self) -> Result<&OwnedFd, Failure> {
+        if let Some(folder) = self.root_folder.get() {
+            return Ok(folder);
+        }
+        let folder = open(&self.root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|errno| fault::failure("open the root folder", &self.root, errno))?;
+        Ok(self.root_folder.get_or_init(|| folder))
     }
 }

@@ -1,0 +1,171 @@
+//! From a path to an opened folder and a name in it, so that nobody can swap a folder in between.
+//!
+//! Links are followed only as long as every folder on the way belongs to root (or to who runs this)
+//! and nobody else may write to it; and never out of the host's root folder.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, readlinkat};
+use rustix::io::Errno;
+use rustix::process::{getegid, geteuid};
+
+/// How many links one path may lead through, as in the kernel.
+const LINKS_MAX: usize = 40;
+/// How often a lookup is tried again that was disturbed by a rename.
+const TRIES_MAX: usize = 3;
+const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// Whether a link at the end of a path stands for itself or for its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LastLink {
+    /// For itself.
+    Kept,
+    /// For its target.
+    Followed,
+}
+
+/// An opened folder and a name in it.
+pub(super) struct Place {
+    pub(super) folder: OwnedFd,
+    /// One component; `.` where the path is the root itself.
+    pub(super) name: OsString,
+    /// Whether nobody but root and us can change what the folder holds.
+    pub(super) trusted: bool,
+}
+
+/// Why a path was not resolved.
+#[derive(Debug)]
+pub(super) enum PlaceError {
+    /// The kernel's refusal.
+    Errno(Errno),
+    /// This link stands where others can write, so it could lead anywhere.
+    UntrustedLink(PathBuf),
+}
+
+impl From<Errno> for PlaceError {
+    fn from(errno: Errno) -> Self {
+        PlaceError::Errno(errno)
+    }
+}
+
+/// Opens the folder of this absolute path below the root.
+pub(super) fn open_folder(root: &OwnedFd, path: &Path) -> Result<OwnedFd, PlaceError> {
+    let below = path.strip_prefix("/").unwrap_or(path);
+    let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    for _ in 0..TRIES_MAX {
+        match openat2(root, below, FOLDER, Mode::empty(), resolve) {
+            Ok(folder) => return Ok(folder),
+            Err(Errno::AGAIN) => {}
+            // A link on the way, or a kernel or a sandbox without this call.
+            Err(Errno::LOOP | Errno::NOSYS | Errno::PERM) => break,
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    let place = walk(root, path, LastLink::Followed)?;
+    Ok(openat(&place.folder, &place.name, FOLDER | OFlags::NOFOLLOW, Mode::empty())?)
+}
+
+/// Finds the folder and the name of an absolute path below the root, a component at a time.
+pub(super) fn walk(root: &OwnedFd, path: &Path, last: LastLink) -> Result<Place, PlaceError> {
+    let mut pending: VecDeque<OsString> = components(path);
+    let mut stack = vec![Level::of(openat(root, ".", FOLDER, Mode::empty())?, true)?];
+    let mut links = 0;
+    let mut name = OsString::from(".");
+    while let Some(component) = pending.pop_front() {
+        if component == ".." {
+            if stack.len() > 1 {
+                stack.pop();
+            }
+            name = OsString::from(".");
+            continue;
+        }
+        let Some(level) = stack.last() else { return Err(Errno::NOENT.into()) };
+        let is_last = pending.is_empty();
+        let opened = openat(&level.folder, &component, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+        let entry = match opened {
+            Err(Errno::NOENT) if is_last => {
+                name = component;
+                break;
+            }
+            other => other?,
+        };
+        let kind = FileType::from_raw_mode(fstat(&entry)?.st_mode);
+        if kind == FileType::Symlink && !(is_last && last == LastLink::Kept) {
+            links += 1;
+            if links > LINKS_MAX {
+                return Err(Errno::LOOP.into());
+            }
+            if !level.trusted {
+                return Err(PlaceError::UntrustedLink(PathBuf::from(component)));
+            }
+            let target = PathBuf::from(OsString::from_vec(readlinkat(&entry, "", Vec::new())?.into_bytes()));
+            if target.is_absolute() {
+                stack.truncate(1);
+            }
+            for part in components(&target).into_iter().rev() {
+                pending.push_front(part);
+            }
+            name = OsString::from(".");
+            continue;
+        }
+        if is_last {
+            name = component;
+        } else if kind == FileType::Directory {
+            let trusted = level.trusted;
+            stack.push(Level::of(entry, trusted)?);
+        } else {
+            return Err(Errno::NOTDIR.into());
+        }
+    }
+    match stack.pop() {
+        Some(level) => Ok(Place { folder: level.folder, name, trusted: level.trusted }),
+        None => Err(Errno::NOENT.into()),
+    }
+}
+
+/// A folder on the way.
+struct Level {
+    folder: OwnedFd,
+    trusted: bool,
+}
+
+impl Level {
+    fn of(folder: OwnedFd, parent_trusted: bool) -> Result<Self, Errno> {
+        let trusted = parent_trusted && is_trusted(&folder)?;
+        Ok(Self { folder, trusted })
+    }
+}
+
+/// Whether only root and who runs this can change what a folder holds.
+pub(super) fn is_trusted(folder: impl AsFd) -> Result<bool, Errno> {
+    let stat = fstat(folder)?;
+    let owner = stat.st_uid == 0 || stat.st_uid == geteuid().as_raw();
+    let group = stat.st_mode & 0o020 == 0 || stat.st_gid == 0 || stat.st_gid == getegid().as_raw();
+    Ok(owner && group && stat.st_mode & 0o002 == 0)
+}
+
+fn components(path: &Path) -> VecDeque<OsString> {
+    path.components()
+        .filter_map(|component| match component {
+            Component::Normal(name) => Some(name.to_owned()),
+            Component::ParentDir => Some(OsString::from("..")),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The folder and the name of an absolute path, as text. The root is `/` and `.`.
+pub(super) fn split(path: &Path) -> (&Path, &OsStr) {
+    let bytes = path.as_os_str().as_bytes();
+    match bytes.iter().rposition(|byte| *byte == b'/') {
+        Some(_) if bytes == b"/" => (Path::new("/"), OsStr::new(".")),
+        Some(0) => (Path::new("/"), OsStr::from_bytes(&bytes[1..])),
+        Some(slash) => (Path::new(OsStr::from_bytes(&bytes[..slash])), OsStr::from_bytes(&bytes[slash + 1..])),
+        None => (Path::new("/"), path.as_os_str()),
+    }
+}

@@ -1,0 +1,555 @@
+//! Writing: everything new is made beside its place under a random name, complete with owner, mode
+//! and content, synced, and only then moved into place; so there is the old or the new, never half.
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use keel_engine::resource::Failure;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{
+    AtFlags, Dir, Gid, Mode, OFlags, RenameFlags, Uid, chownat, fchmod, fchown, fstat, fsync, mkdirat, openat, renameat, renameat_with,
+    statat, symlinkat, unlinkat,
+};
+use rustix::io::Errno;
+use rustix::rand::{GetRandomFlags, getrandom};
+
+use super::folders::{open_file_at, place_failure};
+use super::place::{self, LastLink, Place};
+use super::{FileKind, Host, Stat, extended, fault, files};
+
+/// How the names of all candidates start, so that a later run can tell what a killed one left behind.
+const CANDIDATE: &[u8] = b".keel-";
+/// `.keel-`, eight digits of the run, a dash and sixteen of the file.
+const CANDIDATE_LEN: usize = 31;
+/// The mode of a file that nobody gave one.
+const FILE_MODE: u32 = 0o644;
+
+/// Owner and mode. What is none stays as it is, or as the system has it for new things.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ownership {
+    /// The owner's id.
+    pub uid: Option<u32>,
+    /// The group's id.
+    pub gid: Option<u32>,
+    /// The permission bits.
+    pub mode: Option<u32>,
+}
+
+/// What was seen at a path before it is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// Nobody looked; whatever stands there is replaced.
+    Unknown,
+    /// There was nothing.
+    Nothing,
+    /// There was this, and it must still be so.
+    This(Stat),
+}
+
+impl From<Option<Stat>> for Seen {
+    fn from(stat: Option<Stat>) -> Self {
+        stat.map_or(Seen::Nothing, Seen::This)
+    }
+}
+
+/// What happens to the bytes that are replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backup<'a> {
+    /// Nothing keeps them: they are a secret, or nobody wants them.
+    None,
+    /// The store keeps them, if the host has one.
+    Store,
+    /// A copy stays beside the file, under its name with this at the end.
+    Suffix(&'a str),
+}
+
+/// A command's verdict on a file that is about to go into place.
+pub(super) type Verdict<'a> = dyn Fn(&Path) -> Result<(), Failure> + 'a;
+
+/// A file to be put in place.
+#[derive(Clone, Copy)]
+pub struct NewFile<'a> {
+    /// All its bytes.
+    pub bytes: &'a [u8],
+    /// Its owner and mode; what is none is taken from the file that it replaces.
+    pub ownership: Ownership,
+    /// What stood there when it was decided to replace it.
+    pub seen: Seen,
+    /// What becomes of the old bytes.
+    pub backup: Backup<'a>,
+    /// Judges the candidate, by its path on this machine, before it replaces anything.
+    pub validate: Option<&'a Verdict<'a>>,
+}
+
+impl<'a> NewFile<'a> {
+    /// These bytes, with everything else as it is or as usual.
+    pub fn of(bytes: &'a [u8]) -> Self {
+        Self { bytes, ownership: Ownership::default(), seen: Seen::Unknown, backup: Backup::Store, validate: None }
+    }
+}
+
+/// The names of this run's candidates, and the folders that were cleared of earlier runs' ones.
+#[derive(Default)]
+pub(super) struct Candidates {
+    run: OnceLock<u32>,
+    cleared: Mutex<HashSet<(u64, u64)>>,
+}
+
+impl Candidates {
+    fn prefix(&self) -> Result<String, Errno> {
+        let run = match self.run.get() {
+            Some(run) => *run,
+            None => {
+                let fresh = u32::from_ne_bytes(random()?);
+                *self.run.get_or_init(|| fresh)
+            }
+        };
+        Ok(format!(".keel-{run:08x}-"))
+    }
+
+    fn name(&self) -> Result<OsString, Errno> {
+        Ok(OsString::from(format!("{}{:016x}", self.prefix()?, u64::from_ne_bytes(random()?))))
+    }
+
+    /// Removes what killed runs left in a folder, once a run.
+    fn clear_strays(&self, folder: &OwnedFd, state: &Stat) -> Result<(), Errno> {
+        let first = self.cleared.lock().unwrap_or_else(PoisonError::into_inner).insert((state.device, state.inode));
+        if !first {
+            return Ok(());
+        }
+        let ours = self.prefix()?;
+        for entry in Dir::read_from(folder)? {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name.len() == CANDIDATE_LEN && name.starts_with(CANDIDATE) && !name.starts_with(ours.as_bytes()) {
+                // What cannot be removed harms nobody; a candidate folder never holds anything.
+                let _ = discard(folder, OsStr::from_bytes(name));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Errno> {
+    let mut bytes = [0; N];
+    getrandom(&mut bytes, GetRandomFlags::empty())?;
+    Ok(bytes)
+}
+
+/// A place that is about to be written, with its opened, locked folder.
+struct Writing<'a> {
+    host: &'a Host,
+    path: &'a Path,
+    place: Place,
+    folder_state: Stat,
+}
+
+impl Host {
+    /// Puts a file in place of whatever stands at a path. A link there is replaced, not followed.
+    ///
+    /// # Errors
+    /// The old state is whole and in place whenever this fails.
+    pub fn replace(&self, path: impl AsRef<Path>, new: &NewFile<'_>) -> Result<(), Failure> {
+        let writing = self.writing(path.as_ref(), LastLink::Kept)?;
+        let _lock = writing.lock();
+        writing.replace(new)
+    }
+
+    /// Reads a file, lets `edit` make new bytes of it and puts those in place: one editor at a time.
+    /// `edit` gets none where there is no file, and returns none where nothing is to be done.
+    /// Links that nobody else can bend are followed. Returns whether anything was written.
+    ///
+    /// # Errors
+    /// What `edit` says, or what kept the file from being read or written.
+    pub fn edit(
+        &self,
+        path: impl AsRef<Path>,
+        how: &NewFile<'_>,
+        mut edit: impl FnMut(Option<&[u8]>) -> Result<Option<Vec<u8>>, Failure>,
+    ) -> Result<bool, Failure> {
+        let path = path.as_ref();
+        let writing = self.writing(path, LastLink::Followed)?;
+        let _lock = writing.lock();
+        let mut tries = 2;
+        loop {
+            let old = files::read_at(&writing.place, path)?;
+            let Some(bytes) = edit(old.as_ref().map(|(bytes, _)| bytes.as_slice()))? else { return Ok(false) };
+            let seen = Seen::from(old.map(|(_, stat)| stat));
+            tries -= 1;
+            match writing.replace(&NewFile { bytes: &bytes, seen, ..*how }) {
+                // Somebody with an editor was faster: their bytes are the new ground.
+                Err(_) if tries > 0 && writing.has_changed(seen)? => {}
+                result => return result.map(|()| true),
+            }
+        }
+    }
+
+    /// Makes a folder in place of whatever stands at a path but a folder.
+    /// Without a mode it gets `0755` less what the umask takes.
+    ///
+    /// # Errors
+    /// The parent is missing, or the system refuses.
+    pub fn create_folder(&self, path: impl AsRef<Path>, ownership: Ownership) -> Result<(), Failure> {
+        let writing = self.writing(path.as_ref(), LastLink::Kept)?;
+        let _lock = writing.lock();
+        let mode = if ownership.mode.is_some() { Mode::RWXU } else { Mode::from_raw_mode(0o755) };
+        writing.put("create the directory", |folder, candidate| {
+            mkdirat(folder, candidate, mode)?;
+            let made = openat(folder, candidate, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+            set_ownership(&made, ownership)?;
+            fsync(&made)
+        })
+    }
+
+    /// Makes a symbolic link in place of whatever stands at a path.
+    ///
+    /// # Errors
+    /// The parent is missing, or the system refuses.
+    pub fn create_link(&self, path: impl AsRef<Path>, target: impl AsRef<Path>, ownership: Ownership) -> Result<(), Failure> {
+        let writing = self.writing(path.as_ref(), LastLink::Kept)?;
+        let _lock = writing.lock();
+        writing.put("create the link", |folder, candidate| {
+            symlinkat(target.as_ref(), folder, candidate)?;
+            if ownership.uid.is_some() || ownership.gid.is_some() {
+                let (uid, gid) = (ownership.uid.map(Uid::from_raw), ownership.gid.map(Gid::from_raw));
+                chownat(folder, candidate, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn writing<'a>(&'a self, path: &'a Path, last: LastLink) -> Result<Writing<'a>, Failure> {
+        let found = match last {
+            LastLink::Kept => {
+                let (folder, name) = place::split(path);
+                place::open_folder(self.root_folder()?, folder).map(|folder| Place { folder, name: name.to_owned(), trusted: false })
+            }
+            LastLink::Followed => place::walk(self.root_folder()?, path, last),
+        };
+        let mut place = found.map_err(|error| match error {
+            place::PlaceError::Errno(Errno::NOENT) => {
+                let folder = path.parent().unwrap_or(path);
+                Failure::new(format!("cannot write {}: the directory {} does not exist", path.display(), folder.display()))
+                    .help(format!("declare it: file \"{}\" ensure=directory", folder.display()))
+            }
+            error => place_failure("write", path, &error),
+        })?;
+        let failed = |errno| fault::failure("write", path, errno);
+        place.folder = openat(&place.folder, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
+        let folder_state = Stat::of(&fstat(&place.folder).map_err(failed)?);
+        self.candidates.clear_strays(&place.folder, &folder_state).map_err(failed)?;
+        Ok(Writing { host: self, path, place, folder_state })
+    }
+}
+
+impl Writing<'_> {
+    fn lock(&self) -> Option<std::sync::MutexGuard<'_, ()>> {
+        self.host.locks.lock(self.folder_state.device, self.folder_state.inode, &self.place.name)
+    }
+
+    fn failed(&self, act: &str) -> impl Fn(Errno) -> Failure + '_ {
+        let act = act.to_owned();
+        move |errno| fault::failure(&act, self.path, errno)
+    }
+
+    fn has_changed(&self, seen: Seen) -> Result<bool, Failure> {
+        let now = stat_at(&self.place, self.path)?;
+        Ok(match seen {
+            Seen::Unknown => false,
+            Seen::Nothing => now.is_some(),
+            Seen::This(before) => !now.is_some_and(|now| now.is_same_state(&before)),
+        })
+    }
+
+    fn replace(&self, new: &NewFile<'_>) -> Result<(), Failure> {
+        let old = match stat_at(&self.place, self.path)? {
+            Some(stat) if stat.kind == FileKind::File => open_file_at(&self.place.folder, &self.place.name, self.path)?,
+            _ => None,
+        };
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let candidate = self.host.candidates.name().map_err(self.failed("write"))?;
+        let file = openat(&self.place.folder, &candidate, flags, Mode::RUSR | Mode::WUSR).map_err(self.failed("write"))?;
+        let result = self.fill(file, &candidate, new, old.as_ref()).and_then(|()| self.swap_in(&candidate, new, old));
+        if result.is_err() {
+            let _ = discard(&self.place.folder, &candidate);
+        }
+        result
+    }
+
+    /// Gives the candidate its bytes, extended attributes, owner and mode, then asks the validator.
+    fn fill(&self, file: OwnedFd, candidate: &OsStr, new: &NewFile<'_>, old: Option<&(File, Stat)>) -> Result<(), Failure> {
+        let mut file = File::from(file);
+        file.write_all(new.bytes).map_err(|error| fault::io_failure("write", self.path, &error))?;
+        let mut ownership = new.ownership;
+        if let Some((old, stat)) = old {
+            ownership.uid = ownership.uid.or(Some(stat.uid));
+            ownership.gid = ownership.gid.or(Some(stat.gid));
+            ownership.mode = ownership.mode.or(Some(stat.mode));
+            extended::copy(old, &file).map_err(self.failed("keep the extended attributes of"))?;
+        }
+        ownership.mode = ownership.mode.or(Some(FILE_MODE));
+        set_ownership(&file, ownership).map_err(self.failed("set owner and mode of"))?;
+        fsync(&file).map_err(self.failed("write"))?;
+        drop(file);
+        match new.validate {
+            Some(validate) => validate(&self.beside(candidate)),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that nobody else was here, keeps a backup and moves the candidate into place.
+    fn swap_in(&self, candidate: &OsStr, new: &NewFile<'_>, old: Option<(File, Stat)>) -> Result<(), Failure> {
+        if self.has_changed(new.seen)? {
+            return Err(Failure::new(format!("{} was changed by somebody else while this run was about to write it", self.path.display()))
+                .help("nothing was written; the next run looks at it again"));
+        }
+        if let Some((mut file, stat)) = old {
+            match (new.backup, &self.host.backups) {
+                (Backup::Suffix(suffix), _) => self.copy_beside(&mut file, stat, suffix)?,
+                (Backup::Store, Some(backups)) => drop(backups.keep(self.path, &mut file)?),
+                _ => {}
+            }
+        }
+        self.move_in(candidate).map_err(self.failed("replace"))
+    }
+
+    fn copy_beside(&self, old: &mut File, stat: Stat, suffix: &str) -> Result<(), Failure> {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(old, &mut bytes).map_err(|error| fault::io_failure("read", self.path, &error))?;
+        let mut path = self.path.as_os_str().to_owned();
+        path.push(suffix);
+        let mut name = self.place.name.clone();
+        name.push(suffix);
+        let path = PathBuf::from(path);
+        let folder = openat(&self.place.folder, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+        let folder = folder.map_err(self.failed("keep a backup of"))?;
+        let place = Place { folder, name, trusted: self.place.trusted };
+        let ownership = Ownership { uid: Some(stat.uid), gid: Some(stat.gid), mode: Some(stat.mode) };
+        let copy = Writing { host: self.host, path: &path, place, folder_state: self.folder_state };
+        copy.replace(&NewFile { ownership, backup: Backup::None, ..NewFile::of(&bytes) })
+    }
+
+    /// Makes something that is no file under a candidate's name and moves it into place.
+    fn put(&self, act: &str, make: impl FnOnce(&OwnedFd, &OsStr) -> Result<(), Errno>) -> Result<(), Failure> {
+        let candidate = self.host.candidates.name().map_err(self.failed(act))?;
+        let result = make(&self.place.folder, &candidate).and_then(|()| self.move_in(&candidate));
+        result.map_err(|errno| {
+            let _ = discard(&self.place.folder, &candidate);
+            self.failed(act)(errno)
+        })
+    }
+
+    /// The swap itself, and the sync of the folder that makes it last.
+    fn move_in(&self, candidate: &OsStr) -> Result<(), Errno> {
+        let (folder, name) = (&self.place.folder, &self.place.name);
+        match renameat(folder, candidate, folder, name) {
+            Ok(()) => {}
+            // A folder on one of the sides: the two change places, and the old one goes.
+            Err(Errno::ISDIR | Errno::NOTDIR | Errno::EXIST | Errno::NOTEMPTY) => {
+                renameat_with(folder, candidate, folder, name, RenameFlags::EXCHANGE)?;
+                if let Err(errno) = discard(folder, candidate) {
+                    renameat_with(folder, candidate, folder, name, RenameFlags::EXCHANGE)?;
+                    return Err(errno);
+                }
+            }
+            Err(errno) => return Err(errno),
+        }
+        fsync(folder)
+    }
+
+    /// Where a candidate is on this machine.
+    fn beside(&self, candidate: &OsStr) -> PathBuf {
+        self.host.locate(self.path).with_file_name(candidate)
+    }
+}
+
+/// Removes a candidate, or what it took the place of. A folder goes only when it is empty: who wants
+/// to replace a full one removes it first, by name.
+fn discard(folder: &OwnedFd, name: &OsStr) -> Result<(), Errno> {
+    match unlinkat(folder, name, AtFlags::empty()) {
+        Err(Errno::ISDIR | Errno::PERM) => unlinkat(folder, name, AtFlags::REMOVEDIR),
+        result => result,
+    }
+}
+
+/// Owner first: changing it clears setuid bits.
+fn set_ownership(file: impl AsFd, ownership: Ownership) -> Result<(), Errno> {
+    let file = file.as_fd();
+    let now = fstat(file)?;
+    let uid = ownership.uid.filter(|uid| *uid != now.st_uid);
+    let gid = ownership.gid.filter(|gid| *gid != now.st_gid);
+    if uid.is_some() || gid.is_some() {
+        fchown(file, uid.map(Uid::from_raw), gid.map(Gid::from_raw))?;
+    }
+    match ownership.mode {
+        Some(mode) => fchmod(file, Mode::from_raw_mode(mode)),
+        None => Ok(()),
+    }
+}
+
+/// What stands in a place.
+pub(super) fn stat_at(place: &Place, path: &Path) -> Result<Option<Stat>, Failure> {
+    match statat(&place.folder, Path::new(OsStr::from_bytes(place.name.as_bytes())), AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(Stat::of(&stat))),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(errno) => Err(fault::failure("look at", path, errno)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+    use super::*;
+
+    fn scratch() -> (tempfile::TempDir, Host) {
+        let folder = tempfile::tempdir().unwrap();
+        let host = Host::new(folder.path());
+        (folder, host)
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_new_file_has_its_bytes_and_the_usual_mode() {
+        let (root, host) = scratch();
+        host.replace("/a", &NewFile::of(b"one\r\n")).unwrap();
+        assert_eq!(fs::read(root.path().join("a")).unwrap(), b"one\r\n");
+        assert_eq!(fs::metadata(root.path().join("a")).unwrap().mode() & 0o7777, 0o644);
+        assert_eq!(names(root.path()), ["a"]);
+    }
+
+    #[test]
+    fn a_replaced_file_keeps_mode_and_is_another_inode() {
+        let (root, host) = scratch();
+        let path = root.path().join("a");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o2750)).unwrap();
+        let before = fs::metadata(&path).unwrap();
+        host.replace("/a", &NewFile::of(b"new")).unwrap();
+        let after = fs::metadata(&path).unwrap();
+        assert_eq!((after.mode(), after.uid()), (before.mode(), before.uid()));
+        assert_ne!(after.ino(), before.ino());
+    }
+
+    #[test]
+    fn a_refused_candidate_leaves_the_old_file_and_no_stray() {
+        let (root, host) = scratch();
+        fs::write(root.path().join("a"), "old").unwrap();
+        let refuse = |candidate: &Path| {
+            assert_eq!(fs::read(candidate).unwrap(), b"new", "the validator sees the whole candidate");
+            Err(Failure::new("no"))
+        };
+        let new = NewFile { validate: Some(&refuse), ..NewFile::of(b"new") };
+        assert_eq!(host.replace("/a", &new), Err(Failure::new("no")));
+        assert_eq!(fs::read(root.path().join("a")).unwrap(), b"old");
+        assert_eq!(names(root.path()), ["a"]);
+    }
+
+    #[test]
+    fn a_file_that_somebody_else_changed_is_not_replaced() {
+        let (root, host) = scratch();
+        fs::write(root.path().join("a"), "seen").unwrap();
+        let seen = Seen::from(host.stat("/a").unwrap());
+        fs::write(root.path().join("a"), "edited").unwrap();
+        assert!(host.replace("/a", &NewFile { seen, ..NewFile::of(b"new") }).is_err());
+        assert!(host.replace("/a", &NewFile { seen: Seen::Nothing, ..NewFile::of(b"new") }).is_err());
+        assert_eq!(fs::read(root.path().join("a")).unwrap(), b"edited");
+    }
+
+    #[test]
+    fn strays_of_a_killed_run_go_and_files_of_others_stay() {
+        let (root, host) = scratch();
+        for name in [".keel-00000000-0123456789abcdef", ".keel-notes", "b"] {
+            fs::write(root.path().join(name), "").unwrap();
+        }
+        fs::create_dir(root.path().join(".keel-00000001-0123456789abcdef")).unwrap();
+        host.replace("/a", &NewFile::of(b"")).unwrap();
+        assert_eq!(names(root.path()), [".keel-notes", "a", "b"]);
+    }
+
+    #[test]
+    fn a_link_is_replaced_and_an_edit_goes_through_it() {
+        let (root, host) = scratch();
+        fs::write(root.path().join("real"), "1").unwrap();
+        symlink("/real", root.path().join("link")).unwrap();
+        let written = host.edit("/link", &NewFile::of(b""), |old| Ok(Some([old.unwrap(), b"2"].concat()))).unwrap();
+        assert!(written);
+        assert_eq!(fs::read(root.path().join("real")).unwrap(), b"12", "an absolute target is below the root");
+        host.replace("/link", &NewFile::of(b"3")).unwrap();
+        assert_eq!(fs::read(root.path().join("real")).unwrap(), b"12");
+        assert!(root.path().join("link").symlink_metadata().unwrap().is_file());
+    }
+
+    #[test]
+    fn links_where_others_can_write_are_not_followed() {
+        let (root, host) = scratch();
+        fs::create_dir_all(root.path().join("open")).unwrap();
+        fs::create_dir_all(root.path().join("etc")).unwrap();
+        fs::set_permissions(root.path().join("open"), fs::Permissions::from_mode(0o1777)).unwrap();
+        symlink("/etc", root.path().join("open/link")).unwrap();
+        let error = host.replace("/open/link/passwd", &NewFile::of(b"x")).unwrap_err();
+        assert!(error.message.contains("where others can write"), "{error}");
+        assert!(host.read("/open/link/passwd").is_err());
+        assert_eq!(names(&root.path().join("etc")), Vec::<String>::new());
+        fs::set_permissions(root.path().join("open"), fs::Permissions::from_mode(0o755)).unwrap();
+        host.replace("/open/link/passwd", &NewFile::of(b"x")).unwrap();
+        assert_eq!(names(&root.path().join("etc")), ["passwd"]);
+    }
+
+    #[test]
+    fn a_full_folder_is_never_replaced_by_a_file() {
+        let (root, host) = scratch();
+        fs::create_dir_all(root.path().join("a/b")).unwrap();
+        assert!(host.replace("/a", &NewFile::of(b"")).is_err());
+        assert_eq!(names(root.path()), ["a"]);
+        fs::remove_dir(root.path().join("a/b")).unwrap();
+        host.replace("/a", &NewFile::of(b"")).unwrap();
+        assert!(root.path().join("a").is_file());
+        host.create_folder("/a", Ownership { mode: Some(0o700), ..Ownership::default() }).unwrap();
+        assert_eq!(fs::metadata(root.path().join("a")).unwrap().mode() & 0o7777, 0o700);
+    }
+
+    #[test]
+    fn many_threads_edit_one_file_without_losing_a_line() {
+        let (root, host) = scratch();
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let host = &host;
+                scope.spawn(move || {
+                    host.edit("/a", &NewFile::of(b""), |old| Ok(Some([old.unwrap_or_default(), format!("{number}\n").as_bytes()].concat())))
+                        .unwrap()
+                });
+            }
+        });
+        let text = fs::read_to_string(root.path().join("a")).unwrap();
+        assert_eq!(text.lines().count(), 8);
+    }
+
+    #[test]
+    fn the_old_bytes_are_kept_in_the_store_or_beside() {
+        let store = tempfile::tempdir().unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::new(root.path()).with_backups(super::super::Backups::new(store.path().join("backups"), "run-1"));
+        fs::write(root.path().join("a"), "old").unwrap();
+        host.replace("/a", &NewFile::of(b"new")).unwrap();
+        let digest = keel_engine::digest::Digest::of(b"old");
+        let kept = host.backups.as_ref().unwrap().locate(digest);
+        assert_eq!(fs::read(&kept).unwrap(), b"old");
+        assert_eq!(fs::read_to_string(store.path().join("backups/index")).unwrap(), format!("run-1\t{digest}\t\"/a\"\n"));
+        host.replace("/a", &NewFile { backup: Backup::Suffix(".bak"), ..NewFile::of(b"newer") }).unwrap();
+        assert_eq!(fs::read(root.path().join("a.bak")).unwrap(), b"new");
+        host.replace("/a", &NewFile { backup: Backup::None, ..NewFile::of(b"newest") }).unwrap();
+        assert_eq!(names(root.path()), ["a", "a.bak"]);
+    }
+}
