@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+
 /// A site's files by their path below the site's folder, with `/` between names and none at the start.
 pub trait SiteFiles: Sync {
     /// The bytes of a file; none if there is no such file.
@@ -28,6 +31,34 @@ pub struct SiteFile {
     pub executable: bool,
     /// How many bytes it has.
     pub size: u64,
+}
+
+/// The text of a file; what stands in the way is reported. A file that is not there is none.
+pub fn read_text(files: &dyn SiteFiles, path: &str, out: &mut Vec<Diagnostic>) -> Option<String> {
+    let refuse = |why: String| Diagnostic::error(codes::UNREADABLE, why).at(&Arc::from(path), 0..0, "this file");
+    match files.read(path) {
+        Ok(Some(bytes)) => match String::from_utf8(bytes.to_vec()) {
+            Ok(text) => return Some(text),
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                out.push(Diagnostic::error(codes::UNREADABLE, format!("{path} is not UTF-8")).at(&Arc::from(path), at..at, "here"));
+            }
+        },
+        Ok(None) => {}
+        Err(why) => out.push(refuse(format!("cannot read {path}: {why}"))),
+    }
+    None
+}
+
+/// The paths below a folder that end in an extension, in the order of their names.
+pub fn list_with_extension(files: &dyn SiteFiles, folder: &str, extension: &str, out: &mut Vec<Diagnostic>) -> Vec<String> {
+    match files.list(folder) {
+        Ok(found) => found.into_iter().map(|file| file.path).filter(|path| path.ends_with(extension)).collect(),
+        Err(why) => {
+            out.push(Diagnostic::error(codes::UNREADABLE, format!("cannot list {folder}: {why}")));
+            Vec::new()
+        }
+    }
 }
 
 /// A site held in memory, for tests and for embedded modules.

@@ -2,5 +2,11 @@
 //!
 //! Pure: it reads a site through [`files::SiteFiles`] and never touches the machine it runs on.
 
+pub mod codes;
+pub mod config;
 pub mod diagnostic;
+pub mod facts;
 pub mod files;
+pub mod inventory;
+pub mod pattern;
+pub mod toml_reader;

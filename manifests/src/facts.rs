@@ -1,0 +1,117 @@
+//! Recorded facts, `facts/HOST.json`: what hosts said of themselves. They are data and never templates.
+
+use std::collections::BTreeMap;
+
+use keel_engine::value::{Map, Value};
+
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::files::SiteFiles;
+
+/// The facts of all hosts that have some.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    by_host: BTreeMap<String, Map>,
+}
+
+impl Facts {
+    /// Reads all recorded facts of a site.
+    pub fn load(files: &dyn SiteFiles, out: &mut Vec<Diagnostic>) -> Self {
+        let mut facts = Self::default();
+        for path in crate::files::list_with_extension(files, "facts", ".json", out) {
+            let Some(text) = crate::files::read_text(files, &path, out) else { continue };
+            let name = path.trim_start_matches("facts/").trim_end_matches(".json");
+            match parse(&text) {
+                Ok(map) => facts.insert(name, map),
+                Err(error) => {
+                    let place = error.span.clone();
+                    out.push(Diagnostic::error(codes::BAD_FACTS, error.message).at(&path.as_str().into(), place, "here"));
+                }
+            }
+        }
+        facts
+    }
+
+    /// Sets the facts of a host, in place of what was recorded.
+    pub fn insert(&mut self, host: &str, facts: Map) {
+        self.by_host.insert(host.to_owned(), facts);
+    }
+
+    /// The facts of a host, if there are some.
+    pub fn of(&self, host: &str) -> Option<&Map> {
+        self.by_host.get(host)
+    }
+
+    /// The hosts with facts.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.by_host.keys().map(String::as_str)
+    }
+}
+
+/// Why a text holds no facts.
+#[derive(Debug)]
+struct FactsError {
+    message: String,
+    span: std::ops::Range<usize>,
+}
+
+/// Reads the text of a facts file.
+fn parse(text: &str) -> Result<Map, FactsError> {
+    let whole = |message: String| FactsError { message, span: 0..text.len().min(1) };
+    match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(value @ serde_json::Value::Object(_)) => match from_json(value).map_err(whole)? {
+            Value::Map(map) => Ok(map),
+            other => Err(whole(format!("facts are an object, not a {}", other.type_name()))),
+        },
+        Ok(_) => Err(whole("facts are a JSON object".to_owned())),
+        Err(error) => {
+            let line_start: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+            let at = (line_start + error.column().saturating_sub(1)).min(text.len());
+            Err(FactsError { message: format!("not JSON: {error}"), span: at..(at + 1).min(text.len()) })
+        }
+    }
+}
+
+/// A JSON value as a value of the language.
+///
+/// # Errors
+/// Fails on numbers that do not fit.
+pub fn from_json(json: serde_json::Value) -> Result<Value, String> {
+    Ok(match json {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(flag) => Value::Bool(flag),
+        serde_json::Value::String(text) => Value::String(text),
+        serde_json::Value::Array(items) => Value::List(items.into_iter().map(from_json).collect::<Result<_, _>>()?),
+        serde_json::Value::Object(map) => {
+            Value::Map(map.into_iter().map(|(key, value)| Ok((key, from_json(value)?))).collect::<Result<_, String>>()?)
+        }
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => Value::Int(whole),
+            (None, Some(float)) if number.is_f64() && float.is_finite() => Value::Float(float),
+            _ => return Err(format!("the number {number} does not fit into 64 bits")),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::MemoryFiles;
+
+    #[test]
+    fn reads_facts_and_reports_bad_files() {
+        let files = MemoryFiles::new([
+            ("facts/db-1.json", r#"{"os": {"family": "debian"}, "text": "{{ 7*7 }}"}"#),
+            ("facts/bad.json", "{\n  \"a\": }"),
+            ("facts/big.json", r#"{"n": 18446744073709551615}"#),
+            ("facts/list.json", "[]"),
+            ("facts/README.md", "x"),
+        ]);
+        let mut out = Vec::new();
+        let facts = Facts::load(&files, &mut out);
+        assert_eq!(facts.of("db-1").unwrap().get("text"), Some(&Value::from("{{ 7*7 }}")));
+        assert_eq!(facts.hosts().count(), 1);
+        assert_eq!(out.len(), 3);
+        assert_eq!(out[0].labels[0].span, 9..10);
+    }
+}
