@@ -459,7 +459,7 @@ macro_rules! attributes {
     ) => {
         $(#[doc = $doc])+
         #[derive(Debug, Clone)]
-        #[allow(missing_docs)]
+        #[allow(missing_docs, unreachable_pub)]
         $vis struct $name {
             $(pub $field: $field_type,)+
         }

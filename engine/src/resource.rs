@@ -80,7 +80,7 @@ pub enum Reliance {
 /// What a refresh came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refreshed {
-    /// It was done. The text says what was done: `restarted`, `reloaded`, `ran`.
+    /// It was done. The text says what, in the base form: `restart`, `reload`, `run`.
     Done(&'static str),
     /// There was nothing to do: a stopped service, one that this run started.
     NotNeeded(&'static str),
@@ -161,6 +161,16 @@ pub trait ResourceType: Sized + Send + Sync + 'static {
         Ok(Refreshed::NotNeeded("the type has no refresh"))
     }
 
+    /// What a refresh would come to, judged on what was observed; pure. A plan prints it, and a run
+    /// that is told [`Refreshed::NotNeeded`] does not call [`ResourceType::refresh`]. `made` are the
+    /// changes that this run makes to the resource before the refresh.
+    fn plan_refresh(&self, _desired: &Self::Desired, _observed: &Self::Observed, effect: Effect, _made: &[Change]) -> Refreshed {
+        Refreshed::Done(match effect {
+            Effect::Reload => "reload",
+            Effect::Restart => "restart",
+        })
+    }
+
     /// The attributes that remove what an earlier catalog declared; none if the type cannot.
     fn removal(&self) -> Option<(&'static str, &'static str)> {
         self.schema_has_ensure_absent().then_some(("ensure", "absent"))
@@ -212,6 +222,8 @@ pub trait Group<H: ?Sized>: Send + Sync {
     /// # Errors
     /// As [`ResourceType::refresh`].
     fn refresh(&self, host: &H, member: usize, effect: Effect, made: &[Change]) -> Result<Refreshed, Failure>;
+    /// What a member's refresh would come to, as last observed.
+    fn plan_refresh(&self, member: usize, effect: Effect, made: &[Change]) -> Refreshed;
     /// What a member touches.
     fn footprint(&self, member: usize) -> Footprint;
     /// How far a member's last observation can be relied on.
@@ -272,6 +284,13 @@ impl<T: ResourceType> Group<T::Host> for TypedGroup<'_, T> {
 
     fn refresh(&self, host: &T::Host, member: usize, effect: Effect, made: &[Change]) -> Result<Refreshed, Failure> {
         self.kind.refresh(host, &self.desired[member], effect, made)
+    }
+
+    fn plan_refresh(&self, member: usize, effect: Effect, made: &[Change]) -> Refreshed {
+        match &*lock(&self.observed[member]) {
+            Some(observed) => self.kind.plan_refresh(&self.desired[member], observed, effect, made),
+            None => Refreshed::NotNeeded("not observed"),
+        }
     }
 
     fn footprint(&self, member: usize) -> Footprint {

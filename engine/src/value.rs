@@ -3,7 +3,6 @@
 use std::fmt;
 
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 
 use crate::contents::Blob;
 use crate::secret::{Sealed, Secret};
@@ -12,7 +11,7 @@ use crate::secret::{Sealed, Secret};
 pub type Map = IndexMap<String, Value>;
 
 /// A typed value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// `#null`
     Null,
@@ -33,7 +32,6 @@ pub enum Value {
     /// A text with secrets in it, closed: the only form in which a catalog holds secrets.
     Sealed(Sealed),
     /// The opened form, in the memory of a run only; it cannot be read back from any file.
-    #[serde(skip_deserializing)]
     Secret(Secret),
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use petgraph::algo::{has_path_connecting, tarjan_scc};
+use petgraph::algo::{has_path_connecting, kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, EdgeIndex, NodeIndex};
 use petgraph::visit::EdgeFiltered;
 
@@ -57,10 +57,10 @@ fn nearest_provider<'p, 'k>(providers: &'p Providers<'_>, key: &'k str) -> Optio
 /// Removes automatic edges that close a cycle with explicit ones. Cycles among automatic edges alone
 /// stay, for the check to report.
 fn give_way(vertices: &mut DiGraph<Vertex, Edge>, added: &[EdgeIndex]) {
-    let component = components(vertices);
-    if component.is_empty() {
+    if toposort(&*vertices, None).is_ok() {
         return;
     }
+    let component = components(vertices);
     let explicit = EdgeFiltered::from_fn(&*vertices, |edge| !matches!(edge.weight(), Edge::Automatic(_)));
     let mut opposed: HashSet<EdgeIndex> = HashSet::new();
     for &edge in added {
@@ -77,6 +77,6 @@ fn give_way(vertices: &mut DiGraph<Vertex, Edge>, added: &[EdgeIndex]) {
 
 /// The component of every vertex that lies on a cycle.
 fn components(vertices: &DiGraph<Vertex, Edge>) -> HashMap<NodeIndex, usize> {
-    let cyclic = tarjan_scc(vertices).into_iter().filter(|component| component.len() > 1);
+    let cyclic = kosaraju_scc(vertices).into_iter().filter(|component| component.len() > 1);
     cyclic.enumerate().flat_map(|(number, component)| component.into_iter().map(move |vertex| (vertex, number))).collect()
 }

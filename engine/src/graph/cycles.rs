@@ -1,8 +1,9 @@
 //! The pass that refuses cycles and shows the shortest one whole.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use petgraph::algo::tarjan_scc;
+use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::{Edge, Vertex};
@@ -28,10 +29,14 @@ pub struct CycleStep {
 }
 
 pub(super) fn check(catalog: &Catalog, vertices: &DiGraph<Vertex, Edge>) -> Result<(), Cycle> {
+    // Recursive searches would need a stack as deep as the longest chain; these are iterative.
+    if toposort(vertices, None).is_ok() {
+        return Ok(());
+    }
     let on_itself = vertices.node_indices().find(|&vertex| vertices.contains_edge(vertex, vertex));
     let shortest = match on_itself {
         Some(vertex) => Some(vec![vertex]),
-        None => tarjan_scc(vertices)
+        None => kosaraju_scc(vertices)
             .into_iter()
             .filter(|component| component.len() > 1)
             .map(|component| shortest(vertices, &component))
@@ -69,8 +74,8 @@ fn way_back(vertices: &DiGraph<Vertex, Edge>, members: &HashSet<NodeIndex>, star
                 path.reverse();
                 return Some(path);
             }
-            if !came_from.contains_key(&neighbour) {
-                came_from.insert(neighbour, vertex);
+            if let Entry::Vacant(unseen) = came_from.entry(neighbour) {
+                unseen.insert(vertex);
                 queue.push_back(neighbour);
             }
         }

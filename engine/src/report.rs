@@ -1,0 +1,296 @@
+//! Reports: what came of a run, or what a plan would make, as data. Programs print it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::address::Address;
+use crate::catalog::Effect;
+use crate::change::{Action, Change};
+use crate::digest::Digest;
+
+/// The version of the report's serial form; it grows when something is added, and its first number
+/// when something is removed or changes its meaning.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// What came of one run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`FORMAT_VERSION`].
+    pub format_version: String,
+    /// The run's name, unique for its host.
+    pub run: String,
+    /// The host.
+    pub host: String,
+    /// The site's name.
+    pub site: String,
+    /// The catalog that was converged to.
+    pub catalog: Digest,
+    /// Plan or apply.
+    pub mode: Mode,
+    /// When it began, in milliseconds since 1970 by the host's clock.
+    pub started_ms: u64,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// Every resource with its one outcome, in the order of application.
+    pub resources: Vec<ResourceReport>,
+    /// How many of each outcome.
+    pub totals: Totals,
+    /// Refreshes that are still owed after the run.
+    pub owed: Vec<Owed>,
+    /// What an earlier catalog declared, this one does not, and nothing removes: released.
+    pub released: Vec<Address>,
+    /// What everybody should know who reads the report.
+    pub warnings: Vec<String>,
+}
+
+/// What a run does with the changes it finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Stops before every change.
+    Plan,
+    /// Makes them.
+    Apply,
+}
+
+/// What came of one resource.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResourceReport {
+    /// Its address.
+    pub address: Address,
+    /// `file:line` of its declaration.
+    pub origin: String,
+    /// The modules it stands in, the innermost first.
+    pub modules: Vec<String>,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Why, where the outcome alone does not say it.
+    pub reason: Option<Reason>,
+    /// What was changed, or would be.
+    pub changes: Vec<ReportedChange>,
+    /// The refresh that it got, or would get.
+    pub refresh: Option<RefreshReport>,
+    /// Who is refreshed because of its changes.
+    pub refreshes: Vec<RefreshTarget>,
+    /// How long its observation after changes, its changes and its refresh took, in microseconds.
+    pub duration_us: u64,
+}
+
+/// A change with the cause that the engine found for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportedChange {
+    /// The change.
+    #[serde(flatten)]
+    pub change: Change,
+    /// Who moved: the host or the desired state.
+    pub cause: Cause,
+}
+
+/// Who moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cause {
+    /// It was never enforced here before.
+    New,
+    /// The desired state is another than the one last enforced: intentional.
+    Intent,
+    /// The host is no longer as it was left: corrective.
+    Drift,
+}
+
+/// Exactly one per resource per run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was as it should be.
+    Unchanged,
+    /// It was changed or refreshed, and is as it should be.
+    Changed,
+    /// It could not be observed, changed or refreshed.
+    Failed,
+    /// It was left out.
+    Skipped,
+    /// It waits for another host, or for something that does.
+    Waiting,
+    /// In a plan: it would be changed.
+    WouldChange,
+    /// In a plan: it cannot be told before something else has changed.
+    Unknown,
+}
+
+/// Why a resource has the outcome that it has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Reason {
+    /// It could not be observed.
+    CannotTell {
+        /// What went wrong.
+        message: String,
+        /// What to try.
+        help: Option<String>,
+    },
+    /// A change could not be made.
+    ApplyFailed {
+        /// What went wrong.
+        message: String,
+        /// What to try.
+        help: Option<String>,
+    },
+    /// After the change it was not as it should be.
+    DidNotConverge {
+        /// The attributes that still differ.
+        attributes: Vec<String>,
+    },
+    /// The refresh failed; it stays owed.
+    RefreshFailed {
+        /// What went wrong.
+        message: String,
+        /// What to try.
+        help: Option<String>,
+    },
+    /// Something that it depends on failed.
+    DependencyFailed {
+        /// The first thing that failed.
+        root: Address,
+    },
+    /// `--only` or `--skip` left it out.
+    Filtered,
+    /// The run was asked to stop.
+    Stopped,
+    /// It is `noop`.
+    Noop,
+    /// It waits for another host's thing.
+    Gate {
+        /// The other host.
+        host: String,
+        /// The other host's thing.
+        target: Address,
+    },
+    /// Something that it depends on waits.
+    DependencyWaiting {
+        /// The first thing that waits.
+        root: Address,
+    },
+    /// It cannot be told before this has changed.
+    Until {
+        /// What has to change first.
+        root: Address,
+        /// What cannot be told yet, if the observation said so.
+        message: Option<String>,
+    },
+}
+
+/// A refresh that a resource got.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefreshReport {
+    /// How.
+    pub effect: Effect,
+    /// Who asked for it.
+    pub sources: Vec<Address>,
+    /// What was done: `restarted`, `reloaded`, why nothing was, or `would restart`.
+    pub done: String,
+}
+
+/// Somebody who is refreshed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefreshTarget {
+    /// Who.
+    pub target: Address,
+    /// How.
+    pub effect: Effect,
+}
+
+/// A refresh that has not happened yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owed {
+    /// Who is to be refreshed.
+    pub target: Address,
+    /// Who changed.
+    pub source: Address,
+    /// How.
+    pub effect: Effect,
+    /// Since when, in milliseconds since 1970.
+    pub since_ms: u64,
+}
+
+/// How many resources had each outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// All of them.
+    pub resources: usize,
+    /// As they should be.
+    pub unchanged: usize,
+    /// Changed, refreshed ones included.
+    pub changed: usize,
+    /// Failed.
+    pub failed: usize,
+    /// Left out.
+    pub skipped: usize,
+    /// Waiting.
+    pub waiting: usize,
+    /// Would be changed.
+    pub would_change: usize,
+    /// Cannot be told yet.
+    pub unknown: usize,
+    /// Refreshes that were done, or would be.
+    pub refreshed: usize,
+}
+
+impl Totals {
+    /// Counts outcomes.
+    pub fn of(resources: &[ResourceReport]) -> Self {
+        let mut totals = Self { resources: resources.len(), ..Self::default() };
+        for resource in resources {
+            *totals.of_outcome(resource.outcome) += 1;
+            totals.refreshed += usize::from(resource.refresh.is_some());
+        }
+        totals
+    }
+
+    fn of_outcome(&mut self, outcome: Outcome) -> &mut usize {
+        match outcome {
+            Outcome::Unchanged => &mut self.unchanged,
+            Outcome::Changed => &mut self.changed,
+            Outcome::Failed => &mut self.failed,
+            Outcome::Skipped => &mut self.skipped,
+            Outcome::Waiting => &mut self.waiting,
+            Outcome::WouldChange => &mut self.would_change,
+            Outcome::Unknown => &mut self.unknown,
+        }
+    }
+}
+
+impl ResourceReport {
+    /// The mark in front of it: what its changes do, else what its outcome is.
+    pub fn glyph(&self) -> char {
+        match self.outcome {
+            Outcome::Failed => 'x',
+            Outcome::Unknown => '?',
+            Outcome::Waiting => '^',
+            Outcome::Skipped => '.',
+            Outcome::Unchanged => '=',
+            Outcome::Changed | Outcome::WouldChange => self.action().map_or('*', Action::glyph),
+        }
+    }
+
+    /// What happens to the resource as a whole; none if it is only refreshed.
+    pub fn action(&self) -> Option<Action> {
+        self.changes.first().map(|reported| reported.change.action)
+    }
+
+    /// Whether something was changed, or is to be.
+    pub fn is_pending_or_changed(&self) -> bool {
+        matches!(self.outcome, Outcome::Changed | Outcome::WouldChange | Outcome::Unknown)
+    }
+}
+
+impl Report {
+    /// Whether anything failed.
+    pub fn has_failures(&self) -> bool {
+        self.totals.failed > 0
+    }
+
+    /// Whether anything was changed, or would be, or may be.
+    pub fn has_changes(&self) -> bool {
+        self.totals.changed + self.totals.would_change + self.totals.unknown > 0
+    }
+}

@@ -1,0 +1,247 @@
+//! The coordinator: it alone holds the state of a walk, decides what happens to each resource when
+//! its turn comes, and takes in what the workers report.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::mpsc::{Receiver, Sender};
+
+use petgraph::Direction;
+use petgraph::graph::NodeIndex;
+
+use super::mark::Mark;
+use super::refresh::{Members, enclosing, targets};
+use super::refreshing::due_from_before;
+use super::slot::{End, Slot};
+use super::worker::{Event, Job, Observation};
+use super::{Progress, Run};
+use crate::address::Address;
+use crate::catalog::{Gate, Node};
+use crate::graph::Vertex;
+use crate::ledger::Ledger;
+use crate::queue::Queue;
+use crate::report::{Mode, Outcome, Owed, Reason, ResourceReport};
+use crate::resource::{Failure, ObserveError};
+
+pub(super) struct Coordinator<'r, 'a, H: ?Sized> {
+    pub(super) run: &'r Run<'a, H>,
+    pub(super) ledger: &'r mut dyn Ledger,
+    pub(super) progress: &'r mut dyn FnMut(Progress<'_>),
+    pub(super) jobs: Sender<Job>,
+    queue: Queue,
+    pub(super) slots: Vec<Slot>,
+    pub(super) marks: Vec<Mark>,
+    pub(super) members: Members,
+    /// Refreshes to be done in this run, by target.
+    pub(super) due: HashMap<usize, Vec<Owed>>,
+    pub(super) gates: HashMap<usize, Gate>,
+    /// Resources that wait for the one place of their serial type, by group.
+    pub(super) parked: Vec<VecDeque<usize>>,
+    pub(super) busy: Vec<bool>,
+    /// Which vertices have handed on.
+    pub(super) over: Vec<bool>,
+    running: usize,
+    pub(super) done: usize,
+}
+
+impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
+    pub(super) fn new(
+        run: &'r Run<'a, H>,
+        ledger: &'r mut dyn Ledger,
+        progress: &'r mut dyn FnMut(Progress<'_>),
+        observed: Vec<Option<Observation>>,
+        jobs: Sender<Job>,
+    ) -> Self {
+        let vertices = run.graph.vertices();
+        let groups = run.groups.groups.len();
+        let due = due_from_before(run, &*ledger);
+        Self {
+            queue: Queue::new(vertices, run.graph.resource_count()),
+            slots: observed.into_iter().map(|observation| Slot { observation, ..Slot::default() }).collect(),
+            marks: vec![Mark::default(); vertices.node_count()],
+            members: Members::of(run.catalog, run.groups),
+            due,
+            gates: gates(run),
+            parked: vec![VecDeque::new(); groups],
+            busy: vec![false; groups],
+            over: vec![false; vertices.node_count()],
+            running: 0,
+            done: 0,
+            run,
+            ledger,
+            progress,
+            jobs,
+        }
+    }
+
+    /// The loop. It never returns early: every job's event is taken in.
+    pub(super) fn run(mut self, events: &Receiver<Event>) -> Vec<ResourceReport> {
+        loop {
+            while let Some(vertex) = self.queue.pop() {
+                self.take_turn(vertex);
+            }
+            self.start_parked();
+            if self.running == 0 {
+                break;
+            }
+            match events.recv() {
+                Ok(event) => self.take_in(event),
+                Err(_) => break,
+            }
+        }
+        self.reports()
+    }
+
+    fn take_turn(&mut self, vertex: usize) {
+        match self.run.graph.vertices()[NodeIndex::new(vertex)] {
+            Vertex::Resource(resource) => self.decide(resource),
+            Vertex::Begin(_) | Vertex::End(_) => self.hand_on(vertex),
+        }
+    }
+
+    /// Hands a finished vertex's mark to those after it.
+    fn hand_on(&mut self, vertex: usize) {
+        let mark = self.marks[vertex];
+        self.over[vertex] = true;
+        for next in self.run.graph.vertices().neighbors_directed(NodeIndex::new(vertex), Direction::Outgoing) {
+            self.marks[next.index()].merge(mark);
+        }
+        self.queue.finish(self.run.graph.vertices(), vertex);
+    }
+
+    pub(super) fn end(&mut self, resource: usize, outcome: Outcome, reason: Option<Reason>) {
+        let mark = &mut self.marks[resource];
+        match outcome {
+            Outcome::Failed => mark.failed = mark.failed.or(Some(resource)),
+            Outcome::Waiting => mark.waiting = mark.waiting.or(Some(resource)),
+            Outcome::Changed => mark.moved = true,
+            Outcome::WouldChange | Outcome::Unknown => {
+                mark.pending = Some(resource);
+                if self.run.groups.nature(resource).opaque {
+                    mark.opaque = Some(resource);
+                }
+            }
+            Outcome::Skipped if reason == Some(Reason::Stopped) => mark.failed = mark.failed.or(Some(resource)),
+            Outcome::Unchanged | Outcome::Skipped => {}
+        }
+        self.slots[resource].end = Some(End { outcome, reason });
+        self.done += 1;
+        (self.progress)(Progress { done: self.done, total: self.slots.len(), current: None });
+        self.hand_on(resource);
+    }
+
+    /// What to do with a resource whose turn it is.
+    fn decide(&mut self, resource: usize) {
+        if let Some(applied) = self.slots[resource].early.take() {
+            return self.after_apply(applied);
+        }
+        if self.slots[resource].observation.is_none() {
+            return self.end(resource, Outcome::Skipped, Some(Reason::Filtered));
+        }
+        let mark = self.marks[resource];
+        if let Some(root) = mark.failed {
+            let stopped = matches!(&self.slots[root].end, Some(End { reason: Some(Reason::Stopped), .. }));
+            let reason = if stopped { Reason::Stopped } else { Reason::DependencyFailed { root: self.address(root) } };
+            return self.end(resource, Outcome::Skipped, Some(reason));
+        }
+        if let Some(gate) = self.gates.get(&resource) {
+            let reason = Reason::Gate { host: gate.host.clone(), target: gate.target.clone() };
+            return self.end(resource, Outcome::Waiting, Some(reason));
+        }
+        if let Some(root) = mark.waiting {
+            let reason = Reason::DependencyWaiting { root: self.address(root) };
+            return self.end(resource, Outcome::Waiting, Some(reason));
+        }
+        if (self.run.stop)() {
+            return self.end(resource, Outcome::Skipped, Some(Reason::Stopped));
+        }
+        if mark.moved && self.run.mode == Mode::Apply {
+            return self.look_again(resource);
+        }
+        self.judge(resource);
+    }
+
+    /// Something upstream changed, so the first look may be out of date.
+    fn look_again(&mut self, resource: usize) {
+        let nature = self.run.groups.nature(resource);
+        let silent = targets(self.run.catalog, self.run.graph, &self.members, resource).is_empty();
+        let at_once = silent && !nature.serial && !nature.batch && !self.plans_only(resource) && !self.due.contains_key(&resource);
+        self.send(if at_once { Job::Converge(resource) } else { Job::Observe(resource) });
+    }
+
+    pub(super) fn plans_only(&self, resource: usize) -> bool {
+        self.run.mode == Mode::Plan || self.run.catalog.resources[resource].noop
+    }
+
+    /// Goes by the observation: fail, leave alone, plan or change.
+    pub(super) fn judge(&mut self, resource: usize) {
+        let mark = self.marks[resource];
+        let plans_only = self.plans_only(resource);
+        match self.slots[resource].observation.take() {
+            Some(Ok(changes)) if plans_only => self.plan(resource, changes),
+            Some(Ok(changes)) if changes.is_empty() => self.refresh_or_end(resource),
+            Some(Ok(changes)) => {
+                self.slots[resource].observation = Some(Ok(changes));
+                self.park_or_apply(resource);
+            }
+            Some(Err(ObserveError::NotYet(failure))) if plans_only && mark.pending.is_some() => {
+                let root = mark.opaque.or(mark.pending).unwrap_or(resource);
+                self.end_unknown(resource, root, Some(failure.message));
+            }
+            Some(Err(error)) => {
+                let Failure { message, help } = error.failure().clone();
+                self.end(resource, Outcome::Failed, Some(Reason::CannotTell { message, help }));
+            }
+            None => self.end(resource, Outcome::Skipped, Some(Reason::Filtered)),
+        }
+    }
+
+    pub(super) fn send(&mut self, job: Job) {
+        self.running += 1;
+        // The workers live as long as the coordinator; a failed send would leave the loop without events.
+        if self.jobs.send(job).is_err() {
+            self.running -= 1;
+        }
+    }
+
+    fn take_in(&mut self, event: Event) {
+        self.running -= 1;
+        match event {
+            Event::Observed { resource, observation, took } => {
+                self.slots[resource].took += took;
+                self.slots[resource].observation = Some(observation);
+                self.judge(resource);
+            }
+            Event::Applied { results, took } => self.take_in_applied(results, took),
+            Event::Refreshed { resource, result, took } => {
+                self.slots[resource].took += took;
+                self.after_refresh(resource, result);
+            }
+        }
+    }
+
+    pub(super) fn end_well(&mut self, resource: usize) {
+        let slot = &self.slots[resource];
+        let outcome = if slot.changes.is_empty() && slot.refresh.is_none() { Outcome::Unchanged } else { Outcome::Changed };
+        self.end(resource, outcome, None);
+    }
+
+    pub(super) fn address(&self, resource: usize) -> Address {
+        self.run.catalog.resources[resource].address.clone()
+    }
+}
+
+/// For every resource the gate that it waits at, its own or one of a container around it.
+fn gates<H: ?Sized>(run: &Run<'_, H>) -> HashMap<usize, Gate> {
+    let waiting: HashMap<Node, &Gate> = run.catalog.gates.iter().rev().filter(|gate| gate.waits()).map(|gate| (gate.node, gate)).collect();
+    let mut gates = HashMap::new();
+    if waiting.is_empty() {
+        return gates;
+    }
+    for (position, resource) in run.catalog.resources.iter().enumerate() {
+        let around = enclosing(run.catalog, resource.container).map(Node::Container);
+        let mut nodes = std::iter::once(Node::Resource(position)).chain(around);
+        if let Some(gate) = nodes.find_map(|node| waiting.get(&node)) {
+            gates.insert(position, (*gate).clone());
+        }
+    }
+    gates
+}

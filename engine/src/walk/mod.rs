@@ -1,0 +1,105 @@
+//! The walk: one coordinator loop over the ready-queue that owns all state, and workers that carry
+//! out its jobs on the host. A plan is the same walk, stopped before every change.
+
+mod applying;
+mod coordinator;
+mod groups;
+mod mark;
+mod observe;
+mod planning;
+mod refresh;
+mod refreshing;
+mod reporting;
+mod slot;
+mod worker;
+
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use crate::address::Address;
+use crate::catalog::{Catalog, Resource};
+use crate::graph::Graph;
+use crate::ledger::{Enforced, Ledger};
+use crate::report::{Mode, ResourceReport};
+
+pub use groups::{GroupError, Groups};
+
+use coordinator::Coordinator;
+use worker::Worker;
+
+/// Everything a walk is given.
+pub struct Run<'a, H: ?Sized> {
+    /// What the host should be, with its secrets closed.
+    pub catalog: &'a Catalog,
+    /// Its graph.
+    pub graph: &'a Graph,
+    /// Its resources with their secrets opened.
+    pub groups: &'a Groups<'a, H>,
+    /// The door to the host.
+    pub host: &'a H,
+    /// Plan or apply.
+    pub mode: Mode,
+    /// Which resources take part.
+    pub filter: &'a Filter,
+    /// How many jobs may run at once; at least one.
+    pub workers: usize,
+    /// A clock that never goes back.
+    pub clock: &'a (dyn Fn() -> Duration + Sync),
+    /// When the run began, in milliseconds since 1970.
+    pub started_ms: u64,
+    /// What was last enforced.
+    pub enforced: &'a dyn Enforced,
+    /// Whether the run was asked to stop: what has begun is finished, nothing new begins.
+    pub stop: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// Which resources take part in a run, by tag, type, module or address.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those with one of these; all if empty.
+    pub only: Vec<String>,
+    /// Not those with one of these.
+    pub skip: Vec<String>,
+}
+
+impl Filter {
+    /// Whether a resource takes part.
+    pub fn admits(&self, catalog: &Catalog, resource: &Resource) -> bool {
+        let tagged = |word: &String| catalog.is_tagged(resource, word);
+        (self.only.is_empty() || self.only.iter().any(tagged)) && !self.skip.iter().any(tagged)
+    }
+}
+
+/// How far a walk is, for a line on a terminal.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'a> {
+    /// Resources that have their outcome.
+    pub done: usize,
+    /// All resources.
+    pub total: usize,
+    /// What is being changed or refreshed now, if anything is.
+    pub current: Option<&'a Address>,
+}
+
+/// Walks the graph. Every resource gets exactly one outcome; the reports stand in the order of
+/// application, whatever order the jobs ended in.
+pub fn walk<H: ?Sized + Sync>(run: &Run<'_, H>, ledger: &mut dyn Ledger, progress: &mut dyn FnMut(Progress<'_>)) -> Vec<ResourceReport> {
+    let observed = observe::all(run);
+    let (jobs, job_receiver) = channel();
+    let job_receiver = Mutex::new(job_receiver);
+    let (event_sender, events) = channel();
+    std::thread::scope(|scope| {
+        if run.mode == Mode::Apply {
+            for _ in 0..run.workers.max(1) {
+                let worker = Worker { host: run.host, groups: run.groups, clock: run.clock, jobs: &job_receiver };
+                let sender = event_sender.clone();
+                scope.spawn(move || worker.work(&sender));
+            }
+        }
+        Coordinator::new(run, ledger, progress, observed, jobs).run(&events)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! Who is refreshed because of whom.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::groups::Groups;
+use crate::catalog::{Catalog, Effect, Node};
+use crate::graph::Graph;
+
+/// The refreshable resources of every container, those of inner ones included.
+pub(super) struct Members {
+    by_container: HashMap<usize, Vec<usize>>,
+}
+
+impl Members {
+    pub(super) fn of<H: ?Sized>(catalog: &Catalog, groups: &Groups<'_, H>) -> Self {
+        let mut by_container: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (position, resource) in catalog.resources.iter().enumerate() {
+            if !groups.nature(position).refreshable {
+                continue;
+            }
+            for container in enclosing(catalog, resource.container) {
+                by_container.entry(container).or_default().push(position);
+            }
+        }
+        Self { by_container }
+    }
+
+    fn of_node(&self, node: Node) -> Vec<usize> {
+        match node {
+            Node::Resource(position) => vec![position],
+            Node::Container(container) => self.by_container.get(&container).cloned().unwrap_or_default(),
+        }
+    }
+}
+
+/// The resources that a change of this one refreshes, each with the strongest effect asked for.
+pub(super) fn targets(catalog: &Catalog, graph: &Graph, members: &Members, resource: usize) -> BTreeMap<usize, Effect> {
+    let own = std::iter::once(Node::Resource(resource));
+    let around = enclosing(catalog, catalog.resources[resource].container).map(Node::Container);
+    let mut targets = BTreeMap::new();
+    for notification in own.chain(around).flat_map(|node| graph.notifications(node)) {
+        for target in members.of_node(notification.target) {
+            let effect = targets.entry(target).or_insert(notification.effect);
+            *effect = (*effect).max(notification.effect);
+        }
+    }
+    targets
+}
+
+/// The container and all those around it.
+pub(super) fn enclosing(catalog: &Catalog, container: Option<usize>) -> impl Iterator<Item = usize> {
+    let mut next = container;
+    std::iter::from_fn(move || {
+        let container = next?;
+        next = catalog.containers[container].parent;
+        Some(container)
+    })
+}

@@ -1,0 +1,132 @@
+//! The workers of a walk: they carry out jobs on the host and send back what came of them.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::groups::Groups;
+use crate::catalog::Effect;
+use crate::change::{Action, Change};
+use crate::resource::{Failure, ObserveError, Refreshed};
+
+/// What was found out about a resource.
+pub(super) type Observation = Result<Vec<Change>, ObserveError>;
+
+/// Work on the host. Resources are named by their position in the catalog.
+pub(super) enum Job {
+    /// Look again, because something upstream changed.
+    Observe(usize),
+    /// Look again and make what changes there are, at once.
+    Converge(usize),
+    /// Make these changes; all resources are of one type.
+    Apply(Vec<(usize, Vec<Change>)>),
+    /// Refresh.
+    Refresh { resource: usize, effect: Effect, made: Vec<Change> },
+}
+
+/// What came of a job.
+pub(super) enum Event {
+    /// The new observation.
+    Observed { resource: usize, observation: Observation, took: Duration },
+    /// One for every resource of the job.
+    Applied { results: Vec<Applied>, took: Duration },
+    /// The refresh.
+    Refreshed { resource: usize, result: Result<Refreshed, Failure>, took: Duration },
+}
+
+/// What came of one resource's changes.
+pub(super) struct Applied {
+    pub(super) resource: usize,
+    /// The changes that were to be made.
+    pub(super) changes: Vec<Change>,
+    /// Whether the type says that it made them.
+    pub(super) result: Result<(), Failure>,
+    /// What differs after it.
+    pub(super) after: Observation,
+}
+
+/// The other side of the coordinator's channels.
+pub(super) struct Worker<'a, H: ?Sized> {
+    pub(super) host: &'a H,
+    pub(super) groups: &'a Groups<'a, H>,
+    pub(super) clock: &'a (dyn Fn() -> Duration + Sync),
+    pub(super) jobs: &'a Mutex<Receiver<Job>>,
+}
+
+impl<H: ?Sized + Sync> Worker<'_, H> {
+    /// Takes jobs until the coordinator hangs up.
+    pub(super) fn work(&self, events: &Sender<Event>) {
+        loop {
+            // The guard is gone before the job begins, so that other workers can take the next one.
+            let job = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(job) = job else { return };
+            if events.send(self.carry_out(job)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn carry_out(&self, job: Job) -> Event {
+        let began = (self.clock)();
+        let took = || (self.clock)().saturating_sub(began);
+        match job {
+            Job::Observe(resource) => {
+                let observation = self.observe(resource);
+                Event::Observed { resource, observation, took: took() }
+            }
+            Job::Converge(resource) => match self.observe(resource) {
+                Ok(changes) if !changes.is_empty() => Event::Applied { results: self.apply(vec![(resource, changes)]), took: took() },
+                observation => Event::Observed { resource, observation, took: took() },
+            },
+            Job::Apply(members) => Event::Applied { results: self.apply(members), took: took() },
+            Job::Refresh { resource, effect, made } => {
+                let place = self.groups.places[resource];
+                let group = &self.groups.groups[place.group].group;
+                let result = guarded(|| group.refresh(self.host, place.member, effect, &made)).unwrap_or_else(Err);
+                Event::Refreshed { resource, result, took: took() }
+            }
+        }
+    }
+
+    fn observe(&self, resource: usize) -> Observation {
+        let place = self.groups.places[resource];
+        let group = &self.groups.groups[place.group].group;
+        let mut found = guarded(|| group.observe(self.host, &[place.member]))?;
+        found.pop().unwrap_or_else(|| Err(ObserveError::Failed(Failure::new("the type observed nothing"))))
+    }
+
+    fn apply(&self, members: Vec<(usize, Vec<Change>)>) -> Vec<Applied> {
+        let Some(&(first, _)) = members.first() else { return Vec::new() };
+        let group = &self.groups.groups[self.groups.places[first].group].group;
+        let works: Vec<(usize, &[Change])> =
+            members.iter().map(|(resource, changes)| (self.groups.places[*resource].member, changes.as_slice())).collect();
+        let results = guarded(|| group.apply(self.host, &works));
+        let results = results.unwrap_or_else(|failure| works.iter().map(|_| Err(failure.clone())).collect());
+        let positions: Vec<usize> = works.iter().map(|(member, _)| *member).collect();
+        let after = guarded(|| group.observe(self.host, &positions));
+        let after = after.unwrap_or_else(|failure| positions.iter().map(|_| Err(failure.clone().into())).collect());
+        let outcomes = members.into_iter().zip(results).zip(after);
+        outcomes.map(|(((resource, changes), result), after)| Applied { resource, changes, result, after: settled(after) }).collect()
+    }
+}
+
+/// Leaves out acts: that a command could be run once more says nothing about the first time.
+fn settled(after: Observation) -> Observation {
+    after.map(|mut changes| {
+        changes.retain(|change| change.action != Action::Run);
+        changes
+    })
+}
+
+/// Calls a type's code. A defect in it fails the resource and not the run.
+pub(super) fn guarded<R>(call: impl FnOnce() -> R) -> Result<R, Failure> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| {
+        Failure::new(format!("internal error: {}", panic_text(&*panic))).help("this is a defect of the program; please report it")
+    })
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("unknown")
+}
