@@ -3,6 +3,7 @@
 //! A type is one file and one line in [`all`].
 
 pub mod host;
+pub mod package;
 
 use std::sync::OnceLock;
 
@@ -16,7 +17,7 @@ use host::Host;
 
 /// The table of types, in the order of the manual.
 pub fn all() -> Vec<&'static dyn AnyType<Host>> {
-    vec![]
+    vec![&package::PackageType]
 }
 
 /// The types as the compiler sees them.

@@ -1,0 +1,196 @@
+//! The type `package`: software from the distribution's archives, through apt.
+
+mod apt;
+mod dpkg;
+mod plan;
+mod policy;
+mod version;
+
+use std::collections::BTreeMap;
+
+use keel_engine::attributes::AttributeError;
+use keel_engine::change::Change;
+use keel_engine::footprint::Footprint;
+use keel_engine::resource::{Failure, Nature, ObserveError, ResourceType, Work};
+use keel_engine::{attributes, choices};
+
+use crate::host::Host;
+use dpkg::{Known, State};
+use plan::{Step, carry_out};
+use policy::Available;
+use version::Wish;
+
+choices! {
+    /// Whether a package is there.
+    pub enum Ensure {
+        /// It is, at any version unless `version` says which.
+        Present = "present",
+        /// It is, at the version that apt would install.
+        Latest = "latest",
+        /// It is not; its configuration may stay.
+        Absent = "absent",
+        /// It is not, nor is its configuration.
+        Purged = "purged",
+    }
+}
+
+choices! {
+    /// Whose configuration wins when an upgrade brings a new one.
+    pub enum Config {
+        /// The one on the host.
+        Keep = "keep",
+        /// The package's.
+        Replace = "replace",
+    }
+}
+
+attributes! {
+    /// A package from the distribution's archives.
+    ///
+    /// All packages of a run are looked up in one read of dpkg's status, and those that may be
+    /// installed together are. If one of them cannot be, the others still are. Package lists are
+    /// fetched only when a package is missing from them and they are an hour old or the sources have
+    /// changed. Nothing is ever asked, and no service is restarted by it.
+    pub struct Package: "package" {
+        /// The package's name, with an architecture where it is not the host's own: `libc6:i386`.
+        /// A virtual name counts as present while any installed package provides it.
+        [title] pub name: String,
+        /// `present`, `latest`, `absent` or `purged`. `latest` goes by the package lists as they are.
+        pub ensure: Ensure = Ensure::Present,
+        /// The version: exactly (`1.22.1-9`), by its start (`1.22.*`) or within bounds (`>=1.22 <2`).
+        /// The newest accepted one is installed when the present one is not accepted, also if it is older.
+        pub version: Option<String>,
+        /// Whether upgrades by hand leave it alone. Not given: whatever holds stays.
+        pub hold: Option<bool>,
+        /// Whether recommended packages come with it. Not given: as apt is configured.
+        pub recommends: Option<bool>,
+        /// Whose configuration files win when an upgrade brings others: `keep` or `replace`.
+        pub config: Config = Config::Keep,
+        /// Further options for `apt-get install`, such as `-t` `bookworm-backports`.
+        pub install_options: Vec<String>,
+    }
+    check |desired| {
+        let mut errors = Vec::new();
+        if !is_package_name(&desired.name) {
+            let error = AttributeError::new("name", format!("{:?} cannot be a package's name", desired.name));
+            errors.push(error.help("lower case letters, digits, `+`, `-` and `.`, two at least; `name:architecture` where needed"));
+        }
+        if let Some(Err(error)) = desired.version.as_deref().map(Wish::parse) {
+            errors.push(AttributeError::new("version", error));
+        }
+        if desired.version.is_some() && desired.ensure != Ensure::Present {
+            errors.push(AttributeError::new("version", format!("has no meaning with ensure={}", desired.ensure)));
+        }
+        if desired.hold == Some(true) && desired.is_unwanted() {
+            errors.push(AttributeError::new("hold", format!("cannot be kept with ensure={}", desired.ensure)));
+        }
+        errors
+    }
+}
+
+impl Package {
+    fn is_unwanted(&self) -> bool {
+        matches!(self.ensure, Ensure::Absent | Ensure::Purged)
+    }
+
+    /// The checked attribute as what it means.
+    fn wish(&self) -> Option<Wish> {
+        self.version.as_deref().and_then(|version| Wish::parse(version).ok())
+    }
+
+    /// Whether what apt could install decides anything.
+    fn asks_apt(&self, known: &Known) -> bool {
+        match (&known.state, self.wish()) {
+            (_, _) if self.ensure == Ensure::Latest => true,
+            (_, None | Some(Wish::Exact(_))) => false,
+            (State::Installed(version), Some(wish)) => !wish.accepts(version),
+            _ => true,
+        }
+    }
+}
+
+/// A name as Debian's policy has it, and an architecture behind a colon.
+fn is_package_name(name: &str) -> bool {
+    let (name, architecture) = name.split_once(':').unwrap_or((name, "all"));
+    let word = |text: &str, more: &str| text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || more.contains(c));
+    let starts = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    starts && name.len() >= 2 && word(name, "+-.") && !architecture.is_empty() && !architecture.starts_with('-') && word(architecture, "-")
+}
+
+/// What was found of a package.
+#[derive(Debug)]
+pub struct ObservedPackage {
+    known: Known,
+    /// What apt could install; only where that decides anything.
+    available: Option<Available>,
+}
+
+/// The type `package`.
+pub struct PackageType;
+
+impl ResourceType for PackageType {
+    type Host = Host;
+    type Desired = Package;
+    type Observed = ObservedPackage;
+
+    fn observe(&self, host: &Host, desired: &[&Package]) -> Vec<Result<ObservedPackage, ObserveError>> {
+        let status = match host.read(dpkg::STATUS_FILE) {
+            Ok(status) => status.unwrap_or_default(),
+            Err(failure) => return desired.iter().map(|_| Err(failure.clone().into())).collect(),
+        };
+        let names: Vec<&str> = desired.iter().map(|package| package.name.as_str()).collect();
+        let known = dpkg::look_up(&status, &names);
+        let asked: Vec<&str> = desired
+            .iter()
+            .zip(&known)
+            .filter(|(package, known)| package.asks_apt(known))
+            .map(|(package, _)| package.name.as_str())
+            .collect();
+        let available = ask_apt(host, &asked);
+        let result = |(package, known): (&&Package, Known)| {
+            let available = if package.asks_apt(&known) {
+                let all = available.as_ref().map_err(|failure| ObserveError::Failed(failure.clone()))?;
+                Some(all.get(&package.name).cloned().unwrap_or_default())
+            } else {
+                None
+            };
+            Ok(ObservedPackage { known, available })
+        };
+        desired.iter().zip(known).map(result).collect()
+    }
+
+    fn diff(&self, desired: &Package, observed: &ObservedPackage) -> Vec<Change> {
+        let mut changes: Vec<Change> = plan::diff_ensure(desired, observed).into_iter().collect();
+        if let Some(hold) = desired.hold.filter(|hold| *hold != observed.known.held) {
+            changes.push(Change::update("hold", observed.known.held, hold));
+        }
+        changes
+    }
+
+    fn apply(&self, host: &Host, work: &Work<'_, Self>) -> Result<(), Failure> {
+        self.apply_batch(host, std::slice::from_ref(work)).pop().unwrap_or(Ok(()))
+    }
+
+    fn apply_batch(&self, host: &Host, works: &[Work<'_, Self>]) -> Vec<Result<(), Failure>> {
+        if !host.is_machine() {
+            let failure = Failure::new(format!("packages cannot be changed below {}", host.root().display()));
+            return works.iter().map(|_| Err(failure.clone().help("run keel on the machine itself, or in a chroot"))).collect();
+        }
+        carry_out(host, &works.iter().map(Step::of).collect::<Vec<_>>())
+    }
+
+    fn footprint(&self, desired: &Package) -> Footprint {
+        Footprint::default().own(format!("package:{}", desired.name))
+    }
+
+    fn nature(&self) -> Nature {
+        Nature { serial: true, batch: true, opaque: true, refreshable: false }
+    }
+}
+
+fn ask_apt(host: &Host, names: &[&str]) -> Result<BTreeMap<String, Available>, Failure> {
+    if !names.is_empty() && !host.is_machine() {
+        return Err(Failure::new(format!("what apt could install below {} cannot be told", host.root().display())));
+    }
+    apt::available(host, names)
+}
