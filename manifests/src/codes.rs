@@ -13,7 +13,7 @@ pub struct Code {
 
 /// All codes in ascending order, from the tables of each part of the compiler.
 pub fn all() -> impl Iterator<Item = &'static Code> {
-    DATA.iter()
+    text::TEXT.iter().chain(language::LANGUAGE).chain(DATA).chain(graph::GRAPH)
 }
 
 /// What a code means.
@@ -24,9 +24,17 @@ pub fn find(code: &str) -> Option<&'static Code> {
 macro_rules! codes {
     ($table:ident: $($name:ident = $code:literal, $title:literal, $explanation:literal;)*) => {
         $(#[doc = $title] pub const $name: &str = $code;)*
-        const $table: &[Code] = &[$(Code { code: $code, title: $title, explanation: $explanation }),*];
+        pub(crate) const $table: &[Code] = &[$(Code { code: $code, title: $title, explanation: $explanation }),*];
     };
 }
+
+mod graph;
+mod language;
+mod text;
+
+pub use graph::*;
+pub use language::*;
+pub use text::*;
 
 codes! { DATA:
     TOML_SYNTAX = "KE0301", "not valid TOML",
