@@ -1,0 +1,62 @@
+//! The benchmark: what keel costs against bare loops that do the least a correct tool could.
+//!
+//! Every figure is CPU time, user and system, of a whole process with its children, the median of
+//! several runs in which the loop and keel take turns; the table shows ratios, which machines agree
+//! on better than they do on milliseconds.
+//!
+//! `cargo run --release -p keel-tests --bin bench`, with `KEEL_BIN` naming the program; `-- graph` and the
+//! like measure one part.
+
+mod files;
+mod graph;
+mod loops;
+mod measure;
+mod mixed;
+mod table;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use keel_tests::program::keel;
+use table::Row;
+
+/// What can be measured by itself.
+const PARTS: [&str; 4] = ["fixed", "files", "graph", "mixed"];
+
+/// What can go wrong in a benchmark: anything, and all of it ends it.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["measure", command @ ..] => measure::measure_here(command),
+        ["loop", kind, folder, count] => loops::run(kind, folder.as_ref(), count),
+        ["mixed-here", keel] => mixed::rows_here(keel.as_ref()).and_then(|rows| table::print(&rows)),
+        [] => chosen(&PARTS).and_then(|rows| table::print(&rows)),
+        parts if parts.iter().all(|part| PARTS.contains(part)) => chosen(parts).and_then(|rows| table::print(&rows)),
+        _ => Err(format!("usage: bench [{}]", PARTS.join("|")).into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody to tell is no reason to fail otherwise.
+            let _ = writeln!(std::io::stderr(), "bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Measures the parts of those names, in that order.
+fn chosen(parts: &[&str]) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for part in parts {
+        rows.extend(match *part {
+            "graph" => graph::rows()?,
+            "fixed" => files::fixed_costs(&keel())?,
+            "files" => files::rows(&keel())?,
+            _ => mixed::rows(&keel())?,
+        });
+    }
+    Ok(rows)
+}
