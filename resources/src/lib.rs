@@ -2,8 +2,13 @@
 //!
 //! A type is one file and one line in [`all`].
 
+mod accounts;
+pub mod group;
 pub mod host;
 pub mod package;
+#[cfg(test)]
+mod trial;
+pub mod user;
 
 use std::sync::OnceLock;
 
@@ -17,7 +22,7 @@ use host::Host;
 
 /// The table of types, in the order of the manual.
 pub fn all() -> Vec<&'static dyn AnyType<Host>> {
-    vec![&package::PackageType]
+    vec![&package::PackageType, &user::UserType, &group::GroupType]
 }
 
 /// The types as the compiler sees them.

@@ -1,0 +1,193 @@
+//! The type `group`.
+
+use std::collections::BTreeSet;
+
+use keel_engine::attributes::AttributeError;
+use keel_engine::change::Change;
+use keel_engine::footprint::Footprint;
+use keel_engine::resource::{Failure, Nature, ObserveError, ResourceType, Work};
+use keel_engine::{attributes, choices};
+
+use crate::accounts::{self, GroupLine, Membership};
+use crate::host::Host;
+
+choices! {
+    /// Whether a group is there.
+    pub enum Ensure {
+        /// It is.
+        Present = "present",
+        /// It is not.
+        Absent = "absent",
+    }
+}
+
+attributes! {
+    /// A group of the host's own files.
+    ///
+    /// Groups that directory services bring are left alone.
+    pub struct Group: "group" {
+        /// The group's name.
+        [title] pub name: String,
+        /// `present` or `absent`. The primary group of a user cannot be removed.
+        pub ensure: Ensure = Ensure::Present,
+        /// Its number. Not given: whatever it has, or the next free one.
+        pub gid: Option<u32>,
+        /// Whether a new one is numbered among the system's groups.
+        pub system: bool = false,
+        /// Whether another group may have the same number.
+        pub allowdupe: bool = false,
+        /// The names of its members; those whose primary group it is are not among them.
+        pub members: Vec<String>,
+        /// Whether there may be other members: `minimum` (yes) or `inclusive` (no).
+        pub membership: Membership = Membership::Minimum,
+    }
+    check |desired| {
+        let mut errors = Vec::new();
+        for (attribute, name) in [("name", &desired.name)].into_iter().chain(desired.members.iter().map(|member| ("members", member))) {
+            if !accounts::is_account_name(name) {
+                errors.push(AttributeError::new(attribute, format!("{name:?} cannot be a name")).help(accounts::NAME_HELP));
+            }
+        }
+        errors
+    }
+}
+
+/// What was found of a group; none if it is not there.
+#[derive(Debug)]
+pub struct ObservedGroup(Option<GroupLine>);
+
+/// The type `group`.
+pub struct GroupType;
+
+impl ResourceType for GroupType {
+    type Host = Host;
+    type Desired = Group;
+    type Observed = ObservedGroup;
+
+    fn observe(&self, host: &Host, desired: &[&Group]) -> Vec<Result<ObservedGroup, ObserveError>> {
+        match accounts::read(host, "/etc/group") {
+            Ok(text) => {
+                let mut groups = accounts::parse_group(&text);
+                desired.iter().map(|group| Ok(ObservedGroup(groups.remove(&group.name)))).collect()
+            }
+            Err(failure) => desired.iter().map(|_| Err(failure.clone().into())).collect(),
+        }
+    }
+
+    fn diff(&self, desired: &Group, observed: &ObservedGroup) -> Vec<Change> {
+        match (desired.ensure, &observed.0) {
+            (Ensure::Absent, None) => Vec::new(),
+            (Ensure::Absent, Some(_)) => vec![Change::delete("ensure", "present")],
+            (Ensure::Present, None) => {
+                let mut changes = vec![Change::create("ensure", "present")];
+                changes.extend(desired.gid.map(|gid| Change::create("gid", i64::from(gid))));
+                changes.extend((!desired.members.is_empty()).then(|| Change::create("members", desired.members.clone())));
+                changes
+            }
+            (Ensure::Present, Some(group)) => {
+                let gid = desired.gid.filter(|gid| *gid != group.gid);
+                let mut changes: Vec<Change> =
+                    gid.map(|gid| Change::update("gid", i64::from(group.gid), i64::from(gid))).into_iter().collect();
+                let wanted = wanted_members(desired, group);
+                if wanted != group.members {
+                    let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<String>>();
+                    changes.push(Change::update("members", list(&group.members), list(&wanted)));
+                }
+                changes
+            }
+        }
+    }
+
+    fn apply(&self, host: &Host, work: &Work<'_, Self>) -> Result<(), Failure> {
+        accounts::alone(|| apply(host, work))
+    }
+
+    fn footprint(&self, desired: &Group) -> Footprint {
+        let own = Footprint::default().own(format!("group:{}", desired.name));
+        desired.members.iter().fold(own, |footprint, member| footprint.need(format!("user:{member}")))
+    }
+
+    fn nature(&self) -> Nature {
+        Nature { serial: true, ..Nature::default() }
+    }
+}
+
+/// The members that the group shall have.
+fn wanted_members(desired: &Group, group: &GroupLine) -> BTreeSet<String> {
+    let named = desired.members.iter().cloned();
+    match desired.membership {
+        Membership::Minimum => group.members.iter().cloned().chain(named).collect(),
+        Membership::Inclusive => named.collect(),
+    }
+}
+
+fn apply(host: &Host, work: &Work<'_, GroupType>) -> Result<(), Failure> {
+    let group = work.desired;
+    if group.ensure == Ensure::Absent {
+        return accounts::tool(host, "groupdel").argument(&group.name).succeed().map(drop);
+    }
+    let missing = work.observed.0.is_none();
+    if missing || work.changes.iter().any(|change| change.attribute == "gid") {
+        let mut command = accounts::tool(host, if missing { "groupadd" } else { "groupmod" });
+        if let Some(gid) = group.gid {
+            command = command.argument("-g").argument(gid.to_string());
+        }
+        if group.allowdupe {
+            command = command.argument("-o");
+        }
+        if missing && group.system {
+            command = command.argument("-r");
+        }
+        command.argument(&group.name).succeed()?;
+    }
+    if work.changes.iter().any(|change| change.attribute == "members") {
+        let empty = GroupLine { gid: 0, members: BTreeSet::new() };
+        let members = wanted_members(group, work.observed.0.as_ref().unwrap_or(&empty));
+        let members: Vec<String> = members.into_iter().collect();
+        accounts::tool(host, "gpasswd").argument("-M").argument(members.join(",")).argument(&group.name).succeed()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use keel_engine::value::Value;
+
+    use super::*;
+    use crate::trial::{Trial, list};
+
+    fn trial() -> Option<Trial> {
+        let trial = Trial::as_root()?;
+        trial.write("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nada:x:1000:100::/home/ada:/bin/sh\neve:x:1001:1001::/:/bin/sh\n");
+        trial.write("/etc/group", "root:x:0:\nold:x:300:eve\n");
+        Some(trial)
+    }
+
+    #[test]
+    fn comes_changes_and_goes() {
+        let Some(trial) = trial() else { return };
+        let made = trial.converge(&GroupType, "web", &[("gid", Value::Int(500)), ("members", list(&["ada"]))]).unwrap();
+        assert_eq!(made, ["+ ensure: absent -> present", "+ gid: absent -> 500", "+ members: absent -> [ada]"]);
+        assert!(trial.read("/etc/group").ends_with("web:x:500:ada\n"));
+        assert_eq!(trial.converge(&GroupType, "web", &[("gid", Value::Int(501))]).unwrap(), ["~ gid: 500 -> 501"]);
+        assert_eq!(trial.converge(&GroupType, "web", &[("ensure", Value::from("absent"))]).unwrap(), ["- ensure: present -> absent"]);
+        assert!(!trial.read("/etc/group").contains("web"));
+    }
+
+    #[test]
+    fn members_are_added_or_exact() {
+        let Some(trial) = trial() else { return };
+        assert_eq!(trial.converge(&GroupType, "old", &[("members", list(&["ada"]))]).unwrap(), ["~ members: [eve] -> [ada, eve]"]);
+        let exact = [("members", list(&["ada"])), ("membership", Value::from("inclusive"))];
+        assert_eq!(trial.converge(&GroupType, "old", &exact).unwrap(), ["~ members: [ada, eve] -> [ada]"]);
+        assert_eq!(trial.converge(&GroupType, "old", &[("membership", Value::from("inclusive"))]).unwrap(), ["~ members: [ada] -> []"]);
+    }
+
+    #[test]
+    fn the_primary_group_of_a_user_stays() {
+        let Some(trial) = trial() else { return };
+        trial.write("/etc/group", "root:x:0:\nusers:x:100:\n");
+        let error = trial.converge(&GroupType, "users", &[("ensure", Value::from("absent"))]).unwrap_err();
+        assert!(error.contains("cannot remove the primary group of user 'ada'"), "{error}");
+    }
+}
