@@ -3,6 +3,7 @@
 //! A type is one file and one line in [`all`].
 
 mod accounts;
+pub mod exec;
 pub mod group;
 pub mod host;
 pub mod package;
@@ -22,7 +23,7 @@ use host::Host;
 
 /// The table of types, in the order of the manual.
 pub fn all() -> Vec<&'static dyn AnyType<Host>> {
-    vec![&package::PackageType, &user::UserType, &group::GroupType]
+    vec![&package::PackageType, &user::UserType, &group::GroupType, &exec::ExecType]
 }
 
 /// The types as the compiler sees them.

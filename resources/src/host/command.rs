@@ -31,7 +31,7 @@ const UMASK: u32 = 0o022;
 const PRELUDE: &str = r#"umask "$1"; [ -z "$2" ] || echo $$ 2>/dev/null >"$2"; shift 2; exec "$@""#;
 
 /// A command that is yet to run.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Command {
     program: String,
     arguments: Vec<String>,
