@@ -4,6 +4,7 @@
 
 mod accounts;
 pub mod exec;
+pub mod file;
 pub mod group;
 pub mod host;
 pub mod package;
@@ -22,8 +23,15 @@ use keel_engine::schema::TypeSchema;
 use host::Host;
 
 /// The table of types, in the order of the manual.
+#[rustfmt::skip]
 pub fn all() -> Vec<&'static dyn AnyType<Host>> {
-    vec![&package::PackageType, &user::UserType, &group::GroupType, &exec::ExecType]
+    vec![
+        &package::PackageType,
+        &file::FileType,
+        &user::UserType,
+        &group::GroupType,
+        &exec::ExecType,
+    ]
 }
 
 /// The types as the compiler sees them.

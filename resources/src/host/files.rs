@@ -79,6 +79,15 @@ impl Host {
         super::replace::stat_at(&place, path)
     }
 
+    /// The path at the end of the links that start at a path; the path itself where there is no link.
+    ///
+    /// # Errors
+    /// A link on the way stands where others can write.
+    pub fn resolve(&self, path: impl AsRef<Path>) -> Result<PathBuf, Failure> {
+        let path = path.as_ref();
+        place::resolve(self.root_folder()?, path).map_err(|error| place_failure("look at", path, &error))
+    }
+
     /// The names in a folder, in order, without `.` and `..`. None if there is no folder.
     ///
     /// # Errors

@@ -3,8 +3,10 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use keel_engine::digest::Digest;
 use keel_engine::resource::Failure;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, statat};
@@ -13,15 +15,19 @@ use rustix::io::Errno;
 use super::place::{self, PlaceError};
 use super::{Host, Stat, fault};
 
+/// How many bytes are read at once: nearly all configuration files whole.
+const READ_BYTES: usize = 128 << 10;
+
 /// A look at the host's files that remembers the last folder. Each thread has its own.
 pub struct Folders<'h> {
     host: &'h Host,
     last: Option<(PathBuf, OwnedFd)>,
+    buffer: Vec<u8>,
 }
 
 impl<'h> Folders<'h> {
     pub(super) fn new(host: &'h Host) -> Self {
-        Self { host, last: None }
+        Self { host, last: None, buffer: Vec::new() }
     }
 
     /// What stands at a path; a link stands for itself. None if there is nothing.
@@ -48,6 +54,43 @@ impl<'h> Folders<'h> {
         let (folder, name) = place::split(path);
         let Some(folder) = self.open(folder, path)? else { return Ok(None) };
         open_file_at(folder, name, path)
+    }
+
+    /// The digest of a file that was found in this state; read only where no earlier run knows it.
+    /// None if the file is gone.
+    ///
+    /// # Errors
+    /// As [`Folders::open_file`].
+    pub fn digest(&mut self, path: impl AsRef<Path>, stat: &Stat) -> Result<Option<Digest>, Failure> {
+        if let Some(digest) = self.host.digests.as_ref().and_then(|digests| digests.get(stat)) {
+            return Ok(Some(digest));
+        }
+        let path = path.as_ref();
+        let Some((mut file, opened)) = self.open_file(path)? else { return Ok(None) };
+        let digest = self.hash(&mut file, opened.size).map_err(|error| fault::io_failure("read", path, &error))?;
+        if let Some(digests) = &self.host.digests {
+            digests.add(&opened, digest);
+        }
+        Ok(Some(digest))
+    }
+
+    /// Reads and hashes a whole file with a buffer that all files share.
+    fn hash(&mut self, file: &mut File, size: u64) -> std::io::Result<Digest> {
+        self.buffer.resize(READ_BYTES, 0);
+        let first = file.read(&mut self.buffer)?;
+        let bytes = self.buffer.get(..first).unwrap_or_default();
+        if first < READ_BYTES && first as u64 == size {
+            return Ok(Digest::of(bytes));
+        }
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(bytes);
+        loop {
+            let count = file.read(&mut self.buffer)?;
+            if count == 0 {
+                return Ok(Digest::from_bytes(*hasher.finalize().as_bytes()));
+            }
+            hasher.update(self.buffer.get(..count).unwrap_or_default());
+        }
     }
 
     fn open(&mut self, folder: &Path, path: &Path) -> Result<Option<&OwnedFd>, Failure> {

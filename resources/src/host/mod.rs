@@ -5,8 +5,11 @@
 mod accounts;
 pub(crate) mod attend;
 mod backups;
+mod candidates;
 pub mod capture;
+mod claims;
 pub mod command;
+mod digests;
 mod extended;
 mod fault;
 mod files;
@@ -29,6 +32,8 @@ use rustix::fs::{Mode, OFlags, open};
 
 pub use accounts::Accounts;
 pub use backups::Backups;
+pub use claims::Claims;
+pub use digests::Digests;
 pub use files::Entry;
 pub use folders::Folders;
 pub use replace::{Backup, NewFile, Ownership, Seen};
@@ -40,9 +45,11 @@ pub struct Host {
     root_folder: OnceLock<OwnedFd>,
     contents: Arc<dyn Contents>,
     backups: Option<Backups>,
+    digests: Option<Digests>,
+    claims: Claims,
     accounts: Mutex<Option<Arc<Accounts>>>,
     locks: locks::Locks,
-    candidates: replace::Candidates,
+    candidates: candidates::Candidates,
 }
 
 impl Host {
@@ -53,9 +60,11 @@ impl Host {
             root_folder: OnceLock::new(),
             contents: Arc::new(MemoryContents::default()),
             backups: None,
+            digests: None,
+            claims: Claims::default(),
             accounts: Mutex::default(),
             locks: locks::Locks::default(),
-            candidates: replace::Candidates::default(),
+            candidates: candidates::Candidates::default(),
         }
     }
 
@@ -69,6 +78,28 @@ impl Host {
     pub fn with_backups(mut self, backups: Backups) -> Self {
         self.backups = Some(backups);
         self
+    }
+
+    /// The same with the digests that earlier runs found.
+    pub fn with_digests(mut self, digests: Digests) -> Self {
+        self.digests = Some(digests);
+        self
+    }
+
+    /// The same with what the whole catalog claims, so that a purged folder keeps what others put there.
+    pub fn with_claims(mut self, claims: Claims) -> Self {
+        self.claims = claims;
+        self
+    }
+
+    /// The digests to be kept for the next run, see [`Digests::to_bytes`].
+    pub fn digests(&self) -> Option<&Digests> {
+        self.digests.as_ref()
+    }
+
+    /// What the catalog claims.
+    pub(crate) fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     /// Whether this is the machine itself and not a folder on it.

@@ -31,10 +31,17 @@ pub(super) enum LastLink {
 /// An opened folder and a name in it.
 pub(super) struct Place {
     pub(super) folder: OwnedFd,
+    /// The folder's path below the root, without links.
+    pub(super) above: PathBuf,
     /// One component; `.` where the path is the root itself.
     pub(super) name: OsString,
-    /// Whether nobody but root and us can change what the folder holds.
-    pub(super) trusted: bool,
+}
+
+impl Place {
+    /// A name in a folder that was opened elsewhere.
+    pub(super) fn new(folder: OwnedFd, name: OsString) -> Self {
+        Self { folder, above: PathBuf::new(), name }
+    }
 }
 
 /// Why a path was not resolved.
@@ -73,7 +80,7 @@ pub(super) fn open_folder(root: &OwnedFd, path: &Path) -> Result<OwnedFd, PlaceE
 /// Finds the folder and the name of an absolute path below the root, a component at a time.
 pub(super) fn walk(root: &OwnedFd, path: &Path, last: LastLink) -> Result<Place, PlaceError> {
     let mut pending: VecDeque<OsString> = components(path);
-    let mut stack = vec![Level::of(openat(root, ".", FOLDER, Mode::empty())?, true)?];
+    let mut stack = vec![Level::of(openat(root, ".", FOLDER, Mode::empty())?, true, PathBuf::from("/"))?];
     let mut links = 0;
     let mut name = OsString::from(".");
     while let Some(component) = pending.pop_front() {
@@ -116,28 +123,35 @@ pub(super) fn walk(root: &OwnedFd, path: &Path, last: LastLink) -> Result<Place,
         if is_last {
             name = component;
         } else if kind == FileType::Directory {
-            let trusted = level.trusted;
-            stack.push(Level::of(entry, trusted)?);
+            let level = Level::of(entry, level.trusted, level.path.join(&component))?;
+            stack.push(level);
         } else {
             return Err(Errno::NOTDIR.into());
         }
     }
     match stack.pop() {
-        Some(level) => Ok(Place { folder: level.folder, name, trusted: level.trusted }),
+        Some(level) => Ok(Place { folder: level.folder, above: level.path, name }),
         None => Err(Errno::NOENT.into()),
     }
+}
+
+/// The path at the end of the links that start at a path.
+pub(super) fn resolve(root: &OwnedFd, path: &Path) -> Result<PathBuf, PlaceError> {
+    let place = walk(root, path, LastLink::Followed)?;
+    Ok(if place.name == "." { place.above } else { place.above.join(place.name) })
 }
 
 /// A folder on the way.
 struct Level {
     folder: OwnedFd,
     trusted: bool,
+    path: PathBuf,
 }
 
 impl Level {
-    fn of(folder: OwnedFd, parent_trusted: bool) -> Result<Self, Errno> {
+    fn of(folder: OwnedFd, parent_trusted: bool, path: PathBuf) -> Result<Self, Errno> {
         let trusted = parent_trusted && is_trusted(&folder)?;
-        Ok(Self { folder, trusted })
+        Ok(Self { folder, trusted, path })
     }
 }
 

@@ -51,23 +51,25 @@ impl Host {
         let failed = |errno| fault::failure("remove", path, errno);
         let folder = openat(&place.folder, &place.name, FOLDER, Mode::empty()).map_err(failed)?;
         let mut found = Vec::new();
-        collect(&folder, Path::new(""), path, 0, &mut found)?;
+        Collecting { top: path, depth_max: DEPTH_MAX, deeper: Deeper::Refused, found: &mut found }.collect(&folder, Path::new(""), 1)?;
         empty(&folder, path)?;
         unlinkat(&place.folder, &place.name, AtFlags::REMOVEDIR).map_err(failed)?;
         fsync(&place.folder).map_err(failed)?;
         Ok(true)
     }
 
-    /// Everything below a folder, by its path below it, parents first; links are not followed.
+    /// What is below a folder down to so many levels, by its path below it, parents first; links are
+    /// not followed.
     ///
     /// # Errors
     /// There is no folder, or something is mounted below it.
-    pub fn list_tree(&self, path: impl AsRef<Path>) -> Result<Vec<(PathBuf, Stat)>, Failure> {
+    pub fn list_tree(&self, path: impl AsRef<Path>, depth: usize) -> Result<Vec<(PathBuf, Stat)>, Failure> {
         let path = path.as_ref();
         let mut found = Vec::new();
         let Some((place, _)) = self.standing(path, "list")? else { return Ok(found) };
         let folder = openat(&place.folder, &place.name, FOLDER, Mode::empty()).map_err(|errno| fault::failure("list", path, errno))?;
-        collect(&folder, Path::new(""), path, 0, &mut found)?;
+        let (depth_max, deeper) = if depth > DEPTH_MAX { (DEPTH_MAX, Deeper::Refused) } else { (depth, Deeper::LeftOut) };
+        Collecting { top: path, depth_max, deeper, found: &mut found }.collect(&folder, Path::new(""), 1)?;
         Ok(found)
     }
 
@@ -116,7 +118,7 @@ impl Host {
         };
         let folder = openat(&folder, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|errno| fault::failure(act, path, errno))?;
-        let place = Place { folder, name: name.to_owned(), trusted: false };
+        let place = Place::new(folder, name.to_owned());
         Ok(stat_at(&place, path)?.map(|stat| (place, stat)))
     }
 }
@@ -147,23 +149,44 @@ fn entries(folder: &OwnedFd, path: &Path) -> Result<Vec<CString>, Failure> {
     Ok(names)
 }
 
-fn collect(folder: &OwnedFd, below: &Path, top: &Path, depth: usize, found: &mut Vec<(PathBuf, Stat)>) -> Result<(), Failure> {
-    if depth > DEPTH_MAX {
-        return Err(Failure::new(format!("{} is more than {DEPTH_MAX} directories deep", top.display())));
-    }
-    for name in entries(folder, &top.join(below))? {
-        let path = below.join(OsStr::from_bytes(name.to_bytes()));
-        let stat = match statat(folder, &name, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(Errno::NOENT) => continue,
-            other => Stat::of(&other.map_err(|errno| fault::failure("look at", &top.join(&path), errno))?),
-        };
-        found.push((path.clone(), stat));
-        if stat.kind == FileKind::Folder {
-            let inner = descend(folder, OsStr::from_bytes(name.to_bytes()), &top.join(&path))?;
-            collect(&inner, &path, top, depth + 1, found)?;
+/// What happens below the last level that is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Deeper {
+    /// Nobody asked for it.
+    LeftOut,
+    /// Somebody wants all of it.
+    Refused,
+}
+
+/// A walk through a tree.
+struct Collecting<'a> {
+    top: &'a Path,
+    depth_max: usize,
+    deeper: Deeper,
+    found: &'a mut Vec<(PathBuf, Stat)>,
+}
+
+impl Collecting<'_> {
+    fn collect(&mut self, folder: &OwnedFd, below: &Path, depth: usize) -> Result<(), Failure> {
+        for name in entries(folder, &self.top.join(below))? {
+            let path = below.join(OsStr::from_bytes(name.to_bytes()));
+            let stat = match statat(folder, &name, AtFlags::SYMLINK_NOFOLLOW) {
+                Err(Errno::NOENT) => continue,
+                other => Stat::of(&other.map_err(|errno| fault::failure("look at", &self.top.join(&path), errno))?),
+            };
+            self.found.push((path.clone(), stat));
+            if stat.kind != FileKind::Folder {
+                continue;
+            }
+            if depth < self.depth_max {
+                let inner = descend(folder, OsStr::from_bytes(name.to_bytes()), &self.top.join(&path))?;
+                self.collect(&inner, &path, depth + 1)?;
+            } else if self.deeper == Deeper::Refused {
+                return Err(Failure::new(format!("{} is more than {DEPTH_MAX} directories deep", self.top.display())));
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn empty(folder: &OwnedFd, path: &Path) -> Result<(), Failure> {

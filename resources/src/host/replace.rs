@@ -1,31 +1,25 @@
 //! Writing: everything new is made beside its place under a random name, complete with owner, mode
 //! and content, synced, and only then moved into place; so there is the old or the new, never half.
 
-use std::collections::HashSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
 
 use keel_engine::resource::Failure;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, Dir, Gid, Mode, OFlags, RenameFlags, Uid, chownat, fchmod, fchown, fstat, fsync, mkdirat, openat, renameat, renameat_with,
-    statat, symlinkat, unlinkat,
+    AtFlags, Gid, Mode, OFlags, RenameFlags, Uid, chownat, fchmod, fchown, fstat, fsync, mkdirat, openat, renameat, renameat_with, statat,
+    symlinkat,
 };
 use rustix::io::Errno;
-use rustix::rand::{GetRandomFlags, getrandom};
 
+use super::candidates::discard;
 use super::folders::{open_file_at, place_failure};
 use super::place::{self, LastLink, Place};
 use super::{FileKind, Host, Stat, extended, fault, files};
 
-/// How the names of all candidates start, so that a later run can tell what a killed one left behind.
-const CANDIDATE: &[u8] = b".keel-";
-/// `.keel-`, eight digits of the run, a dash and sixteen of the file.
-const CANDIDATE_LEN: usize = 31;
 /// The mode of a file that nobody gave one.
 const FILE_MODE: u32 = 0o644;
 
@@ -91,54 +85,6 @@ impl<'a> NewFile<'a> {
     pub fn of(bytes: &'a [u8]) -> Self {
         Self { bytes, ownership: Ownership::default(), seen: Seen::Unknown, backup: Backup::Store, validate: None }
     }
-}
-
-/// The names of this run's candidates, and the folders that were cleared of earlier runs' ones.
-#[derive(Default)]
-pub(super) struct Candidates {
-    run: OnceLock<u32>,
-    cleared: Mutex<HashSet<(u64, u64)>>,
-}
-
-impl Candidates {
-    fn prefix(&self) -> Result<String, Errno> {
-        let run = match self.run.get() {
-            Some(run) => *run,
-            None => {
-                let fresh = u32::from_ne_bytes(random()?);
-                *self.run.get_or_init(|| fresh)
-            }
-        };
-        Ok(format!(".keel-{run:08x}-"))
-    }
-
-    fn name(&self) -> Result<OsString, Errno> {
-        Ok(OsString::from(format!("{}{:016x}", self.prefix()?, u64::from_ne_bytes(random()?))))
-    }
-
-    /// Removes what killed runs left in a folder, once a run.
-    fn clear_strays(&self, folder: &OwnedFd, state: &Stat) -> Result<(), Errno> {
-        let first = self.cleared.lock().unwrap_or_else(PoisonError::into_inner).insert((state.device, state.inode));
-        if !first {
-            return Ok(());
-        }
-        let ours = self.prefix()?;
-        for entry in Dir::read_from(folder)? {
-            let entry = entry?;
-            let name = entry.file_name().to_bytes();
-            if name.len() == CANDIDATE_LEN && name.starts_with(CANDIDATE) && !name.starts_with(ours.as_bytes()) {
-                // What cannot be removed harms nobody; a candidate folder never holds anything.
-                let _ = discard(folder, OsStr::from_bytes(name));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn random<const N: usize>() -> Result<[u8; N], Errno> {
-    let mut bytes = [0; N];
-    getrandom(&mut bytes, GetRandomFlags::empty())?;
-    Ok(bytes)
 }
 
 /// A place that is about to be written, with its opened, locked folder.
@@ -227,7 +173,7 @@ impl Host {
         let found = match last {
             LastLink::Kept => {
                 let (folder, name) = place::split(path);
-                place::open_folder(self.root_folder()?, folder).map(|folder| Place { folder, name: name.to_owned(), trusted: false })
+                place::open_folder(self.root_folder()?, folder).map(|folder| Place::new(folder, name.to_owned()))
             }
             LastLink::Followed => place::walk(self.root_folder()?, path, last),
         };
@@ -328,7 +274,7 @@ impl Writing<'_> {
         let path = PathBuf::from(path);
         let folder = openat(&self.place.folder, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
         let folder = folder.map_err(self.failed("keep a backup of"))?;
-        let place = Place { folder, name, trusted: self.place.trusted };
+        let place = Place::new(folder, name);
         let ownership = Ownership { uid: Some(stat.uid), gid: Some(stat.gid), mode: Some(stat.mode) };
         let copy = Writing { host: self.host, path: &path, place, folder_state: self.folder_state };
         copy.replace(&NewFile { ownership, backup: Backup::None, ..NewFile::of(&bytes) })
@@ -365,15 +311,6 @@ impl Writing<'_> {
     /// Where a candidate is on this machine.
     fn beside(&self, candidate: &OsStr) -> PathBuf {
         self.host.locate(self.path).with_file_name(candidate)
-    }
-}
-
-/// Removes a candidate, or what it took the place of. A folder goes only when it is empty: who wants
-/// to replace a full one removes it first, by name.
-fn discard(folder: &OwnedFd, name: &OsStr) -> Result<(), Errno> {
-    match unlinkat(folder, name, AtFlags::empty()) {
-        Err(Errno::ISDIR | Errno::PERM) => unlinkat(folder, name, AtFlags::REMOVEDIR),
-        result => result,
     }
 }
 

@@ -1,0 +1,78 @@
+//! `file`: files, directories and links.
+
+mod account;
+mod apply;
+mod attributes;
+mod diff;
+mod glob;
+mod mode;
+mod observe;
+mod source;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use keel_engine::change::Change;
+use keel_engine::footprint::Footprint;
+use keel_engine::resource::{Failure, ObserveError, Reliance, ResourceType, Work};
+
+use crate::host::Host;
+
+pub use account::Account;
+pub(crate) use attributes::check_path;
+pub use attributes::{Ensure, File, Links, Source};
+pub use mode::ModeSpec;
+pub use observe::Observed;
+
+/// The type `file`.
+pub struct FileType;
+
+impl ResourceType for FileType {
+    type Host = Host;
+    type Desired = File;
+    type Observed = Observed;
+
+    fn observe(&self, host: &Host, desired: &[&File]) -> Vec<Result<Observed, ObserveError>> {
+        observe::observe_all(host, desired)
+    }
+
+    fn diff(&self, desired: &File, observed: &Observed) -> Vec<Change> {
+        diff::diff(desired, observed)
+    }
+
+    fn apply(&self, host: &Host, work: &Work<'_, Self>) -> Result<(), Failure> {
+        apply::apply(host, work)
+    }
+
+    fn footprint(&self, desired: &File) -> Footprint {
+        let path = format!("path:{}", desired.path);
+        let mut footprint = Footprint::default();
+        if let Some(parent) = desired.path.parent() {
+            footprint = footprint.need(format!("path:{parent}"));
+        }
+        let kind = desired.kind();
+        // Who says nothing of the content leaves it to others, such as `line`.
+        let writes = matches!(kind, Ensure::Absent | Ensure::Link) || kind == Ensure::File && desired.has_content() && desired.replace;
+        if writes {
+            footprint = footprint.write(path.clone());
+        }
+        if kind == Ensure::Absent {
+            return footprint;
+        }
+        footprint = footprint.provide(path);
+        for source in &desired.source {
+            if let Source::Path(source) = source {
+                footprint = footprint.need(format!("path:{source}"));
+            }
+        }
+        let accounts =
+            [desired.owner.as_ref().and_then(|owner| owner.key("user")), desired.group.as_ref().and_then(|group| group.key("group"))];
+        accounts.into_iter().flatten().fold(footprint, Footprint::need)
+    }
+
+    fn reliance(&self, desired: &File, observed: &Observed) -> Reliance {
+        let nothing_to_remove = desired.kind() == Ensure::Absent && observed.stat.is_none();
+        let local = desired.source.iter().any(|source| matches!(source, Source::Path(_)));
+        if nothing_to_remove || local || desired.purge { Reliance::UntilOpaque } else { Reliance::Firm }
+    }
+}

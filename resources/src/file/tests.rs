@@ -1,0 +1,1 @@
+//! The rows of an operator's checklist, each as a test.

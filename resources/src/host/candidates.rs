@@ -1,0 +1,74 @@
+//! The names under which new things are made before they go into place, and what killed runs left of them.
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, Dir, unlinkat};
+use rustix::io::Errno;
+use rustix::rand::{GetRandomFlags, getrandom};
+
+use super::Stat;
+
+/// How the names of all candidates start, so that a later run can tell what a killed one left behind.
+const CANDIDATE: &[u8] = b".keel-";
+/// `.keel-`, eight digits of the run, a dash and sixteen of the file.
+const CANDIDATE_LEN: usize = 31;
+/// The names of this run's candidates, and the folders that were cleared of earlier runs' ones.
+#[derive(Default)]
+pub(super) struct Candidates {
+    run: OnceLock<u32>,
+    cleared: Mutex<HashSet<(u64, u64)>>,
+}
+
+impl Candidates {
+    fn prefix(&self) -> Result<String, Errno> {
+        let run = match self.run.get() {
+            Some(run) => *run,
+            None => {
+                let fresh = u32::from_ne_bytes(random()?);
+                *self.run.get_or_init(|| fresh)
+            }
+        };
+        Ok(format!(".keel-{run:08x}-"))
+    }
+
+    pub(super) fn name(&self) -> Result<OsString, Errno> {
+        Ok(OsString::from(format!("{}{:016x}", self.prefix()?, u64::from_ne_bytes(random()?))))
+    }
+
+    /// Removes what killed runs left in a folder, once a run.
+    pub(super) fn clear_strays(&self, folder: &OwnedFd, state: &Stat) -> Result<(), Errno> {
+        let first = self.cleared.lock().unwrap_or_else(PoisonError::into_inner).insert((state.device, state.inode));
+        if !first {
+            return Ok(());
+        }
+        let ours = self.prefix()?;
+        for entry in Dir::read_from(folder)? {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name.len() == CANDIDATE_LEN && name.starts_with(CANDIDATE) && !name.starts_with(ours.as_bytes()) {
+                // What cannot be removed harms nobody; a candidate folder never holds anything.
+                let _ = discard(folder, OsStr::from_bytes(name));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Errno> {
+    let mut bytes = [0; N];
+    getrandom(&mut bytes, GetRandomFlags::empty())?;
+    Ok(bytes)
+}
+
+/// Removes a candidate, or what it took the place of. A folder goes only when it is empty: who wants
+/// to replace a full one removes it first, by name.
+pub(super) fn discard(folder: &OwnedFd, name: &OsStr) -> Result<(), Errno> {
+    match unlinkat(folder, name, AtFlags::empty()) {
+        Err(Errno::ISDIR | Errno::PERM) => unlinkat(folder, name, AtFlags::REMOVEDIR),
+        result => result,
+    }
+}
