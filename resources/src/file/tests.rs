@@ -1,1 +1,0 @@
-//! The rows of an operator's checklist, each as a test.
