@@ -1,5 +1,10 @@
 //! The tests of the whole system, one module a subject.
 #![cfg(test)]
 
+mod examples;
+mod host;
 mod lab_node;
+mod lab_types;
+mod lab_web;
+mod quickstart;
 mod tidy;

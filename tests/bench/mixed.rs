@@ -54,10 +54,13 @@ fn manifest() -> Result<String> {
     for package in packages.lines().take(PACKAGES) {
         writeln!(text, "    package \"{package}\"")?;
     }
-    let units = said(&["systemctl", "list-units", "--type=service", "--state=active", "--plain", "--no-legend"])?;
-    for unit in units.lines().filter_map(|line| line.split_whitespace().next()).take(SERVICES) {
-        // Templates and one-shot units stand for the ones a site would name.
-        writeln!(text, "    service \"{unit}\" ensure=running")?;
+    let units = said(&["systemctl", "list-units", "--all", "--type=service", "--plain", "--no-legend"])?;
+    for unit in units.lines().take(SERVICES) {
+        let words: Vec<&str> = unit.split_whitespace().collect();
+        let (Some(name), Some(active)) = (words.first(), words.get(2)) else { continue };
+        // A unit as it is now: this measures looking at it.
+        let ensure = if *active == "active" { "running" } else { "stopped" };
+        writeln!(text, "    service \"{name}\" ensure={ensure}")?;
     }
     text.push_str("}\n");
     Ok(text)

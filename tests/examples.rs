@@ -1,0 +1,91 @@
+//! Every folder in `examples/` compiles for every host of its inventory, to what its file in
+//! `tests/expected/` says. `KEEL_REFRESH=1` writes those files anew; read what changed in them.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use keel_tests::program::keel;
+use serde_json::Value;
+
+const LINES_MAX: usize = 200;
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn examples() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder("../examples")).unwrap().map(|entry| entry.unwrap().path());
+    let mut examples: Vec<PathBuf> = entries.filter(|path| path.join("keel.toml").is_file()).collect();
+    examples.sort();
+    assert!(!examples.is_empty());
+    examples
+}
+
+/// The hosts of a site, by the heads of their tables.
+fn hosts(site: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(site.join("inventory/hosts.toml")).unwrap();
+    let heads = text.lines().filter_map(|line| line.strip_prefix("[hosts.")?.strip_suffix(']'));
+    heads.map(|name| name.trim_matches('"').to_owned()).collect()
+}
+
+fn answer(arguments: &[&str]) -> String {
+    let output = Command::new(keel()).args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "keel {}:\n{}{said}", arguments.join(" "), String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn every_example_compiles_to_what_is_expected() {
+    let mut different = Vec::new();
+    for site in examples() {
+        let name = site.file_name().unwrap().to_string_lossy().into_owned();
+        let site_text = site.to_string_lossy().into_owned();
+        let mut summary = String::new();
+        for host in hosts(&site) {
+            let catalog: Value = serde_json::from_str(&answer(&["compile", &site_text, "--host", &host])).unwrap();
+            summarise(&host, &catalog, &mut summary);
+        }
+        assert!(summary.lines().count() <= LINES_MAX, "{name}: a summary of {} lines is read by nobody", summary.lines().count());
+        let file = folder("expected").join(format!("{name}.txt"));
+        if std::env::var_os("KEEL_REFRESH").is_some() {
+            std::fs::write(&file, &summary).unwrap();
+        } else if std::fs::read_to_string(&file).unwrap_or_default() != summary {
+            different.push(format!("{name}: not as {} says:\n{summary}", file.display()));
+        }
+    }
+    assert!(different.is_empty(), "{}\nKEEL_REFRESH=1 writes the files anew", different.join("\n"));
+}
+
+#[test]
+fn every_example_passes_the_check() {
+    for site in examples() {
+        answer(&["check", &site.to_string_lossy()]);
+    }
+}
+
+/// One line a resource and one a relation, long values by their hash.
+fn summarise(host: &str, catalog: &Value, summary: &mut String) {
+    writeln!(summary, "host {host}").unwrap();
+    for resource in catalog["resources"].as_array().unwrap() {
+        let attributes = resource["attributes"].as_object().unwrap();
+        let attributes: Vec<String> = attributes.iter().map(|(name, value)| format!("{name}={}", short(value))).collect();
+        writeln!(summary, "  {} {}", plain(&resource["address"]), attributes.join(" ")).unwrap();
+    }
+    for relation in catalog["relations"].as_array().unwrap() {
+        writeln!(summary, "  {}", plain(relation)).unwrap();
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn short(value: &Value) -> String {
+    let text = value.to_string();
+    if text.len() <= 60 { text } else { format!("#{}", &blake3::hash(text.as_bytes()).to_hex()[..8]) }
+}
