@@ -25,11 +25,12 @@ pub fn why_not() -> Option<String> {
         return Some(format!("the lab needs {tool} (package {package})"));
     }
     let trial = "mount -t tmpfs none /mnt && mkdir /mnt/a /mnt/b /mnt/c /mnt/d \
-        && mount -t overlay none -o lowerdir=/mnt/a,upperdir=/mnt/b,workdir=/mnt/c /mnt/d";
+        && mount -t overlay none -o lowerdir=/mnt/a,upperdir=/mnt/b,workdir=/mnt/c /mnt/d \
+        && ip link add trial type bridge";
     let ran = run(Command::new("unshare").args(["--mount", "--net", "--pid", "--fork", "--propagation", "private", "sh", "-c", trial]));
     match ran {
         Ok(ran) if ran.success() => None,
-        Ok(ran) => Some(format!("the lab needs namespaces and overlays: {}", ran.stderr.trim())),
+        Ok(ran) => Some(format!("the lab needs namespaces, overlays and bridges: {}", ran.stderr.trim())),
         Err(error) => Some(error.to_string()),
     }
 }
