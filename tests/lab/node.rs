@@ -282,7 +282,11 @@ impl Node {
             self.kill()?;
         }
         remove_groups(&self.name);
-        std::fs::remove_dir_all(&self.folder).map_err(LabError::doing(self.folder.display()))
+        match std::fs::remove_dir_all(&self.folder) {
+            // A lab that failed early has not made all its disks.
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(LabError::doing(self.folder.display())(error)),
+            _ => Ok(()),
+        }
     }
 
     fn wait_gone(&self, time_max: Duration) -> Result<()> {
