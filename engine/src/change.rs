@@ -103,6 +103,15 @@ impl Shown {
         }
     }
 
+    /// The text to compare line by line; what is absent compares like an empty one.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Shown::Text(text) => Some(text),
+            Shown::Absent => Some(""),
+            _ => None,
+        }
+    }
+
     /// One line for tables and reasons.
     pub fn summary(&self) -> String {
         match self {

@@ -17,6 +17,7 @@ pub mod digest;
 pub mod footprint;
 pub mod graph;
 pub mod ledger;
+pub mod orphan;
 pub mod queue;
 pub mod report;
 pub mod resource;

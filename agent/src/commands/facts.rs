@@ -1,0 +1,29 @@
+//! `keel facts`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::print_json;
+use crate::error::Result;
+use crate::facts::collect;
+
+/// Print what this host says of itself, as JSON.
+///
+/// Put the output into a site as facts/HOST.json, and the site compiles for the host anywhere.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  keel facts > facts/web-1.json")]
+pub struct Arguments {
+    /// The folder that is treated as the host's root.
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    root: PathBuf,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// The output cannot be written.
+pub fn run(arguments: &Arguments) -> Result<u8> {
+    print_json(&collect(&arguments.root))?;
+    Ok(0)
+}

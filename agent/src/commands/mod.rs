@@ -1,0 +1,15 @@
+//! The commands, one file each: an argument struct whose doc comment is the help, and `run`.
+
+pub mod apply;
+pub mod check;
+pub mod compile;
+pub mod completions;
+pub mod doc;
+pub mod explain;
+pub mod facts;
+pub mod fmt;
+pub mod graph;
+pub mod man;
+pub mod plan;
+pub mod secret;
+mod target;

@@ -1,0 +1,61 @@
+//! Facts: what this host says of itself. Only what stays the same between two runs of an unchanged
+//! host is a fact, so that equal facts mean equal catalogs.
+
+mod machine;
+mod network;
+mod system;
+
+use std::path::Path;
+
+use keel_engine::value::{Map, Value};
+
+/// Collects the facts of the host below a root folder. What cannot be read is left out.
+pub fn collect(root: &Path) -> Map {
+    let mut facts = Map::new();
+    facts.insert("os".to_owned(), system::os(root));
+    facts.insert("kernel".to_owned(), system::kernel());
+    facts.insert("cpu".to_owned(), machine::cpu());
+    facts.insert("memory".to_owned(), machine::memory());
+    facts.insert("virtual".to_owned(), machine::virtualization());
+    facts.insert("dmi".to_owned(), machine::dmi());
+    facts.insert("disks".to_owned(), machine::disks());
+    let names = network::names(root);
+    facts.extend(names);
+    facts.insert("network".to_owned(), network::interfaces());
+    facts.insert("timezone".to_owned(), system::timezone(root));
+    facts.insert("selinux".to_owned(), Value::Bool(Path::new("/sys/fs/selinux/enforce").exists()));
+    facts.insert("service_manager".to_owned(), system::service_manager());
+    facts.insert("keel".to_owned(), system::program());
+    facts
+}
+
+/// A file of the kernel or of `/etc`, without the blanks around it; none if it cannot be read.
+fn read(path: impl AsRef<Path>) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    Some(text.trim().to_owned())
+}
+
+/// A table of the values that are there.
+fn table<const N: usize>(entries: [(&str, Option<Value>); N]) -> Value {
+    let present = entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+    Value::Map(present.collect())
+}
+
+/// A number as a value, if it fits.
+fn number(number: impl TryInto<i64>) -> Option<Value> {
+    number.try_into().ok().map(Value::Int)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_looks_are_equal_and_hold_what_manifests_rely_on() {
+        let facts = collect(Path::new("/"));
+        assert_eq!(facts, collect(Path::new("/")));
+        for key in ["os", "kernel", "cpu", "memory", "hostname", "fqdn", "network"] {
+            assert!(facts.contains_key(key), "{key} is missing");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Colour, or none. Marks are letters first, so that nothing is lost without colour.
+
+/// Paints words if colour is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Paint {
+    /// Whether colour is wanted.
+    pub colour: bool,
+}
+
+impl Paint {
+    /// What comes or is well.
+    pub fn green(self, text: &str) -> String {
+        self.with("32", text)
+    }
+
+    /// What goes or failed.
+    pub fn red(self, text: &str) -> String {
+        self.with("31", text)
+    }
+
+    /// What changes.
+    pub fn yellow(self, text: &str) -> String {
+        self.with("33", text)
+    }
+
+    /// What runs, waits or is unknown.
+    pub fn cyan(self, text: &str) -> String {
+        self.with("36", text)
+    }
+
+    /// What is beside the point.
+    pub fn dim(self, text: &str) -> String {
+        self.with("2", text)
+    }
+
+    /// What the eye should find.
+    pub fn bold(self, text: &str) -> String {
+        self.with("1", text)
+    }
+
+    fn with(self, code: &str, text: &str) -> String {
+        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+/// Escapes control characters, so that a value cannot move the reader's cursor.
+pub fn printable(text: &str) -> String {
+    let mut printed = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\t' => printed.push('\t'),
+            hidden if hidden.is_control() || is_direction(hidden) => printed.extend(hidden.escape_default()),
+            plain => printed.push(plain),
+        }
+    }
+    printed
+}
+
+/// Characters that turn the direction of writing around.
+fn is_direction(character: char) -> bool {
+    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_moves_the_cursor() {
+        assert_eq!(printable("a\u{1b}[2Jb\u{202e}c\td"), "a\\u{1b}[2Jb\\u{202e}c\td");
+    }
+}

@@ -1,0 +1,196 @@
+//! One run of a host: from a compiled catalog to a report. Plan and apply are the same code; a plan
+//! writes nothing, neither to the host nor to the agent's own state.
+
+mod removal;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use keel_engine::address::Address;
+use keel_engine::catalog::{Catalog, Resource};
+use keel_engine::contents::Contents;
+use keel_engine::digest::Digest;
+use keel_engine::graph::Graph;
+use keel_engine::ledger::{Ledger, MemoryLedger};
+use keel_engine::orphan::{self, Orphans};
+use keel_engine::report::{FORMAT_VERSION, Mode, Outcome, Report, ResourceReport, Totals};
+use keel_engine::resource::AnyType;
+use keel_engine::walk::{Filter, GroupError, Groups, Progress, Run, walk};
+use keel_resources::host::{Backups, Host};
+
+use crate::error::{Error, Result};
+use crate::secrets::open::{Opener, has_sealed};
+use crate::state::State;
+use crate::state::enforced::EnforcedFile;
+use crate::state::ledger::LedgerFile;
+use crate::state::lock::Lock;
+use crate::state::previous::PreviousCatalog;
+
+/// How a run is to be made.
+pub struct Options<'a> {
+    /// The folder that is treated as the host's root.
+    pub root: PathBuf,
+    /// Plan or apply.
+    pub mode: Mode,
+    /// Which resources take part.
+    pub filter: Filter,
+    /// How many orphans may be removed, instead of what the site says.
+    pub prune_max: Option<usize>,
+    /// Whether the run was asked to stop.
+    pub stop: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// What is to be converged to.
+pub struct Desired {
+    /// The catalog, secrets closed.
+    pub catalog: Catalog,
+    /// Its identity.
+    pub id: Digest,
+    /// Its contents.
+    pub contents: Arc<dyn Contents>,
+}
+
+/// Makes a run. `opener` is asked for only if the catalog has secrets.
+///
+/// # Errors
+/// The run did not happen: another one holds the lock, a secret cannot be opened, the state is
+/// damaged, more would be removed than allowed.
+pub fn make(
+    desired: Desired,
+    options: &Options<'_>,
+    opener: impl FnOnce() -> Result<Opener>,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Report> {
+    let clock = Instant::now();
+    let started_ms = since_1970();
+    let state = State::of_site(&options.root, &desired.catalog.site);
+    let _lock = match options.mode {
+        Mode::Apply => Some(prepare(&state, options)?),
+        Mode::Plan => None,
+    };
+    let previous = PreviousCatalog::load(&state).map_err(Error::host)?;
+    let mut catalog = desired.catalog;
+    let bytes = catalog.to_bytes().map_err(|error| Error::host(format!("cannot encode the catalog: {error}")))?;
+    let unchanged_catalog = previous.is(&bytes);
+    let types = keel_resources::all();
+    let declared_count = catalog.resources.len();
+    let orphans = if unchanged_catalog { Orphans::default() } else { sort_orphans(&previous, &catalog, options, &types)? };
+    orphan::append(&mut catalog, orphans.removed);
+
+    let opened = if has_sealed(&catalog.resources) { Some(opener()?.open_all(&catalog.resources)?) } else { None };
+    let groups = Groups::build(&types, opened.as_deref().unwrap_or(&catalog.resources)).map_err(|error| group_error(&catalog, error))?;
+    let graph = Graph::build(&catalog, &groups.footprints()).map_err(|cycle| cycle_error(&catalog, &cycle))?;
+    let run_name = format!("{started_ms:013}-{}", std::process::id());
+    let host = Host::new(&options.root).with_contents(desired.contents).with_backups(Backups::new(state.kept.join("backups"), &run_name));
+    let mut enforced = EnforcedFile::of(&state);
+    let mut ledger = open_ledger(&state, options.mode, &catalog)?;
+
+    let run = Run {
+        catalog: &catalog,
+        graph: &graph,
+        groups: &groups,
+        host: &host,
+        mode: options.mode,
+        filter: &options.filter,
+        workers: workers(),
+        clock: &|| clock.elapsed(),
+        started_ms,
+        enforced: &enforced,
+        stop: options.stop,
+    };
+    let resources = walk(&run, &mut *ledger, progress);
+    let report = Report {
+        format_version: FORMAT_VERSION.to_owned(),
+        run: run_name,
+        host: catalog.host.clone(),
+        site: catalog.site.clone(),
+        catalog: desired.id,
+        mode: options.mode,
+        started_ms,
+        duration_ms: milliseconds(clock.elapsed()),
+        totals: Totals::of(&resources),
+        resources,
+        owed: ledger.owed(),
+        released: orphans.released,
+        warnings: Vec::new(),
+    };
+    if options.mode == Mode::Apply {
+        let remaining = not_removed(&report.resources[..], &catalog.resources[declared_count..]);
+        catalog.resources.truncate(declared_count);
+        if !unchanged_catalog || report.has_changes() {
+            enforced.update(&catalog, &report.resources).map_err(Error::host)?;
+        }
+        previous.store(&catalog, &remaining).map_err(Error::host)?;
+        keep_report(&state, &report).map_err(Error::host)?;
+    }
+    Ok(report)
+}
+
+fn prepare(state: &State, options: &Options<'_>) -> Result<Lock> {
+    state.make_folders().map_err(|message| {
+        let hint = if options.root == Path::new("/") { "run as root, or name a folder with --root" } else { "check who owns the folder" };
+        Error::host(message).hint(hint)
+    })?;
+    Lock::take(&state.running, "keel apply")
+}
+
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from).max(2)
+}
+
+fn since_1970() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, milliseconds)
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn sort_orphans(previous: &PreviousCatalog, catalog: &Catalog, options: &Options<'_>, types: &[&dyn AnyType<Host>]) -> Result<Orphans> {
+    let Some(previous) = previous.catalog() else { return Ok(Orphans::default()) };
+    let sorted = orphan::sort(&previous, catalog, options.prune_max, |orphan| removal::of(types, orphan));
+    sorted.map_err(|too_many| {
+        let sample: Vec<String> = too_many.sample.iter().map(Address::to_string).collect();
+        let message =
+            format!("the run would remove {} resources and may remove {}: {} ...", too_many.count, too_many.max, sample.join(", "));
+        Error::host(message).hint(format!("if that is what you want: --prune-max {}", too_many.count))
+    })
+}
+
+fn open_ledger(state: &State, mode: Mode, catalog: &Catalog) -> Result<Box<dyn Ledger>> {
+    let mut ledger = LedgerFile::open(state).map_err(Error::host)?;
+    if mode == Mode::Plan {
+        return Ok(Box::new(MemoryLedger::new(ledger.owed())));
+    }
+    let is_known = |address: &Address| catalog.resources.iter().any(|resource| resource.address == *address);
+    ledger.release(is_known).map_err(Error::host)?;
+    Ok(Box::new(ledger))
+}
+
+/// The orphans whose removal did not succeed; the next run tries again.
+fn not_removed(reports: &[ResourceReport], removals: &[Resource]) -> Vec<Address> {
+    let done = |address: &Address| {
+        reports.iter().any(|report| report.address == *address && matches!(report.outcome, Outcome::Unchanged | Outcome::Changed))
+    };
+    removals.iter().map(|resource| resource.address.clone()).filter(|address| !done(address)).collect()
+}
+
+fn keep_report(state: &State, report: &Report) -> std::result::Result<(), String> {
+    // What did not change is not worth keeping; everything else is there for `keel explain`.
+    let mut kept = report.clone();
+    kept.resources.retain(|resource| resource.outcome != Outcome::Unchanged);
+    let text = serde_json::to_vec_pretty(&kept).map_err(|error| error.to_string())?;
+    crate::state::replace(&state.kept.join("last-report.json"), &text)
+}
+
+fn group_error(catalog: &Catalog, error: GroupError) -> Error {
+    let place = catalog.resources.iter().find(|resource| resource.address == error.address).map(|resource| catalog.place(resource.origin));
+    let messages: Vec<String> = error.errors.iter().map(|one| format!("{} {}", one.attribute, one.message)).collect();
+    Error::site(format!("{} ({}): {}", error.address, place.unwrap_or_default(), messages.join("; ")))
+}
+
+fn cycle_error(catalog: &Catalog, cycle: &keel_engine::graph::Cycle) -> Error {
+    let steps: Vec<String> = cycle.steps.iter().map(|step| step.address.to_string()).collect();
+    Error::site(format!("the relations of {} form a cycle: {}", catalog.host, steps.join(" -> ")))
+}

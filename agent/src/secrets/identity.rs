@@ -1,0 +1,139 @@
+//! Keys: the identity that opens secrets, and the recipients that they are closed for.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Read, Write};
+use std::iter;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use age::secrecy::ExposeSecret;
+use age::x25519::{Identity, Recipient};
+use age::{Decryptor, Encryptor};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use keel_engine::secret::Secret;
+
+use crate::error::{Error, Result};
+
+/// Reads an identity file: age's own format, one key a line, `#` before comments.
+///
+/// # Errors
+/// There is no such file, others may read it, or there is no key in it.
+pub fn load(path: &Path) -> Result<Vec<Identity>> {
+    let failed = |error: std::io::Error| Error::host(format!("cannot read the identity {}: {error}", path.display()));
+    let mut file = OpenOptions::new().read(true).open(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => failed(error).hint("run `keel secret init`, or name the file in KEEL_IDENTITY"),
+        _ => failed(error),
+    })?;
+    let mode = file.metadata().map_err(failed)?.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        let message = format!("others may read the identity {} (mode {mode:04o})", path.display());
+        return Err(Error::host(message).hint(format!("chmod 600 {}", path.display())));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(failed)?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let keys: std::result::Result<Vec<Identity>, &str> = lines.map(str::parse).collect();
+    match keys {
+        Ok(keys) if !keys.is_empty() => Ok(keys),
+        // The line itself may be a key with a typing error: it is not repeated.
+        _ => Err(Error::host(format!("{} holds no age identity", path.display())).hint("a key starts with AGE-SECRET-KEY-1")),
+    }
+}
+
+/// Makes a new identity file, for its owner alone, and returns the recipient that belongs to it.
+///
+/// # Errors
+/// The file exists or cannot be made.
+pub fn create(path: &Path) -> Result<Recipient> {
+    let failed = |error: std::io::Error| Error::host(format!("cannot make the identity {}: {error}", path.display()));
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let identity = Identity::generate();
+    let recipient = identity.to_public();
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+    let text = format!("# public key: {recipient}\n{}\n", identity.to_string().expose_secret());
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    Ok(recipient)
+}
+
+/// Reads recipients as `keel.toml` lists them.
+///
+/// # Errors
+/// One of them is no age recipient, or there is none.
+pub fn recipients(texts: &[String]) -> Result<Vec<Recipient>> {
+    if texts.is_empty() {
+        return Err(Error::site("keel.toml names no recipients, so nobody could open a secret").hint("run `keel secret init`"));
+    }
+    let parse = |text: &String| {
+        text.parse().map_err(|why| Error::site(format!("recipient {text} in keel.toml: {why}")).hint("a recipient starts with age1"))
+    };
+    texts.iter().map(parse).collect()
+}
+
+/// Closes a text for all recipients.
+///
+/// # Errors
+/// Encryption failed, which has no reason that an operator could mend.
+pub fn close(recipients: &[Recipient], secret: &Secret) -> Result<String> {
+    let failed = |error: &dyn std::fmt::Display| Error::host(format!("cannot encrypt: {error}"));
+    let all = recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
+    let encryptor = Encryptor::with_recipients(all).map_err(|error| failed(&error))?;
+    let mut closed = Vec::new();
+    let mut writer = encryptor.wrap_output(&mut closed).map_err(|error| failed(&error))?;
+    writer.write_all(secret.reveal_secret_text().as_bytes()).map_err(|error| failed(&error))?;
+    writer.finish().map_err(|error| failed(&error))?;
+    Ok(STANDARD.encode(closed))
+}
+
+/// Opens a closed text with whichever key fits.
+///
+/// # Errors
+/// Says why not, without the text: no key fits, or the text was altered.
+pub fn open(identities: &[Identity], closed: &str) -> std::result::Result<Secret, String> {
+    let bytes = STANDARD.decode(closed.trim()).map_err(|_| "it is not base64".to_owned())?;
+    let mut why = "there is no key".to_owned();
+    for identity in identities {
+        match open_with(identity, &bytes) {
+            Ok(text) => return Ok(Secret::new(text)),
+            Err(error) => why = error,
+        }
+    }
+    Err(why)
+}
+
+fn open_with(identity: &Identity, bytes: &[u8]) -> std::result::Result<String, String> {
+    let decryptor = Decryptor::new(bytes).map_err(|error| error.to_string())?;
+    let mut reader = decryptor.decrypt(iter::once(identity as &dyn age::Identity)).map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    reader.read_to_string(&mut text).map_err(|_| "it was altered, or is no UTF-8 text".to_owned())?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_closed_for_two_opens_for_each_and_for_nobody_else() {
+        let (one, two, other) = (Identity::generate(), Identity::generate(), Identity::generate());
+        let closed = close(&[one.to_public(), two.to_public()], &Secret::new("canary".to_owned())).unwrap();
+        for identity in [one, two] {
+            assert_eq!(open(&[identity], &closed).unwrap().reveal_secret_text(), "canary");
+        }
+        assert!(open(&[other], &closed).is_err());
+        assert!(open(&[], &closed).is_err());
+    }
+
+    #[test]
+    fn an_identity_that_others_may_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/identity");
+        let recipient = create(&path).unwrap();
+        assert_eq!(load(&path).unwrap()[0].to_public().to_string(), recipient.to_string());
+        assert!(create(&path).is_err(), "an identity is never overwritten");
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+        assert!(load(&path).err().unwrap().message.contains("mode 0644"));
+    }
+}

@@ -1,0 +1,60 @@
+//! One run a host at a time: a lock that the kernel holds for the run and drops with its process.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::error::{Error, Kind, Result};
+
+/// The lock; it is held until this is dropped.
+pub struct Lock {
+    _held: Flock<File>,
+}
+
+impl Lock {
+    /// Takes the lock, or says who has it.
+    ///
+    /// # Errors
+    /// Another run holds it, or its file cannot be made.
+    pub fn take(running: &Path, what: &str) -> Result<Self> {
+        let path = running.join("lock");
+        let failed = |error: std::io::Error| Error::host(format!("cannot open the lock {}: {error}", path.display()));
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed)?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(mut held) => {
+                // The holder's name is for people; the lock holds without it.
+                let _ = held.set_len(0).and_then(|()| held.rewind()).and_then(|()| write!(held, "{what}, process {}", std::process::id()));
+                Ok(Self { _held: held })
+            }
+            Err((mut file, Errno::EWOULDBLOCK)) => {
+                let mut holder = String::new();
+                let _ = file.read_to_string(&mut holder);
+                let holder = if holder.is_empty() { "another run".to_owned() } else { holder };
+                Err(Error::new(Kind::Locked, format!("{holder} holds the lock {}", path.display()))
+                    .hint("wait until it has ended, and run again"))
+            }
+            Err((_, errno)) => Err(Error::host(format!("cannot lock {}: {}", path.display(), errno.desc()))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_run_is_told_who_holds_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Lock::take(folder.path(), "keel apply").ok();
+        assert!(first.is_some());
+        let error = Lock::take(folder.path(), "keel apply").err().unwrap();
+        assert_eq!(error.exit_code(), 75);
+        assert!(error.message.contains(&format!("keel apply, process {}", std::process::id())), "{error}");
+        drop(first);
+        assert!(Lock::take(folder.path(), "keel apply").is_ok());
+    }
+}

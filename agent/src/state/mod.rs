@@ -1,0 +1,129 @@
+//! What the agent keeps on the host between runs, below the host's root: `/var/lib/keel` for what must
+//! not be lost, `/var/cache/keel` for what can be made again, `/run/keel` for the lock.
+
+pub mod enforced;
+pub mod ledger;
+pub mod lock;
+pub mod previous;
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use keel_engine::digest::Digest;
+
+/// The folders of the state of one host.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// `/var/lib/keel`
+    pub kept: PathBuf,
+    /// `/var/cache/keel`
+    pub cache: PathBuf,
+    /// `/run/keel`
+    pub running: PathBuf,
+}
+
+impl State {
+    /// The state of the host below a root folder, as far as one site is concerned: several sites may
+    /// each look after a part of a host.
+    pub fn of_site(root: &Path, site: &str) -> Self {
+        let folder = file_name(site);
+        Self {
+            kept: root.join("var/lib/keel").join(&folder),
+            cache: root.join("var/cache/keel").join(folder),
+            running: root.join("run/keel"),
+        }
+    }
+
+    /// Makes the folders, for root or the owner alone.
+    ///
+    /// # Errors
+    /// Says which folder could not be made and why.
+    pub fn make_folders(&self) -> Result<(), String> {
+        for folder in [&self.kept, &self.cache, &self.running] {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            made.map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+        }
+        Ok(())
+    }
+}
+
+/// A site's name as the name of a folder: other characters than the plain ones become `_` and a hash
+/// keeps such names apart.
+fn file_name(site: &str) -> String {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+    if !site.is_empty() && !site.starts_with('.') && site.chars().all(is_plain) {
+        return format!("site-{site}");
+    }
+    let plain: String = site.chars().map(|character| if is_plain(character) { character } else { '_' }).collect();
+    format!("site-{plain}-{}", Digest::of(site.as_bytes()).short())
+}
+
+/// Reads a file; none if there is none.
+///
+/// # Errors
+/// Names the file and says why it cannot be read.
+pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, String> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+    }
+}
+
+/// Replaces a file of the state whole: on return the new bytes are on disk, and at no moment is there
+/// anything between the old and the new ones. The file is for its owner alone.
+///
+/// # Errors
+/// Names the file and says what failed; the old bytes are then still there.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("cannot write {}: {error}", path.display());
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let neighbour = path.with_extension(format!("new-{}", std::process::id()));
+    let written =
+        write_new(&neighbour, bytes).and_then(|()| std::fs::rename(&neighbour, path)).and_then(|()| File::open(folder)?.sync_all());
+    written.map_err(|error| {
+        // Whatever stopped the write, the half-written neighbour is of no use to anybody.
+        let _ = std::fs::remove_file(&neighbour);
+        failed(error)
+    })
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replacing_leaves_one_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("owed.json");
+        assert_eq!(read_if_there(&path).unwrap(), None);
+        replace(&path, b"one").unwrap();
+        replace(&path, b"two").unwrap();
+        assert_eq!(read_if_there(&path).unwrap().as_deref(), Some(&b"two"[..]));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_site_s_name_never_leads_out_of_the_state() {
+        assert_eq!(file_name("web-2"), "site-web-2");
+        for name in ["", "..", "a/../b", "a b"] {
+            let folder = file_name(name);
+            assert!(!folder.contains('/') && folder.starts_with("site-"), "{folder}");
+        }
+        assert_ne!(file_name("a b"), file_name("a_b"));
+    }
+
+    #[test]
+    fn a_failed_replace_names_the_file() {
+        let error = replace(Path::new("/nonexistent/owed.json"), b"x").unwrap_err();
+        assert!(error.contains("/nonexistent/owed.json"), "{error}");
+    }
+}

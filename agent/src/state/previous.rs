@@ -1,0 +1,54 @@
+//! The catalog that was last applied to this host: what it has and the next one lacks is an orphan.
+
+use std::path::PathBuf;
+
+use keel_engine::address::Address;
+use keel_engine::catalog::Catalog;
+
+use super::{State, read_if_there, replace};
+
+/// The last applied catalog on disk.
+pub struct PreviousCatalog {
+    path: PathBuf,
+    bytes: Option<Vec<u8>>,
+}
+
+impl PreviousCatalog {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Names the file and says why it cannot be read.
+    pub fn load(state: &State) -> Result<Self, String> {
+        let path = state.kept.join("catalog.bin");
+        let bytes = read_if_there(&path)?;
+        Ok(Self { path, bytes })
+    }
+
+    /// Whether these are its bytes.
+    pub fn is(&self, bytes: &[u8]) -> bool {
+        self.bytes.as_deref() == Some(bytes)
+    }
+
+    /// The catalog; none before the first run. One of an older program's form counts as none: its
+    /// resources are then simply not known as orphans.
+    pub fn catalog(&self) -> Option<Catalog> {
+        Catalog::from_bytes(self.bytes.as_deref()?).ok()
+    }
+
+    /// Keeps a catalog as the last applied one, with those orphans that are still to be removed.
+    ///
+    /// # Errors
+    /// Names the file and says why it cannot be written.
+    pub fn store(&self, next: &Catalog, remaining: &[Address]) -> Result<(), String> {
+        let mut kept = next.clone();
+        let previous = self.catalog();
+        let orphans = previous.iter().flat_map(|previous| &previous.resources).filter(|resource| remaining.contains(&resource.address));
+        for orphan in orphans {
+            let mut orphan = orphan.clone();
+            orphan.container = None;
+            kept.resources.push(orphan);
+        }
+        let bytes = kept.to_bytes().map_err(|error| error.to_string())?;
+        if self.is(&bytes) { Ok(()) } else { replace(&self.path, &bytes) }
+    }
+}
