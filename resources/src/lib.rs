@@ -3,11 +3,15 @@
 //! A type is one file and one line in [`all`].
 
 mod accounts;
+pub mod block;
 pub mod exec;
 pub mod file;
 pub mod group;
 pub mod host;
+pub mod line;
 pub mod package;
+pub mod pattern;
+mod text_file;
 #[cfg(test)]
 mod trial;
 pub mod user;
@@ -28,6 +32,8 @@ pub fn all() -> Vec<&'static dyn AnyType<Host>> {
     vec![
         &package::PackageType,
         &file::FileType,
+        &line::LineType,
+        &block::BlockType,
         &user::UserType,
         &group::GroupType,
         &exec::ExecType,

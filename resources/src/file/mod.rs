@@ -19,6 +19,7 @@ use keel_engine::resource::{Failure, ObserveError, Reliance, ResourceType, Work}
 use crate::host::Host;
 
 pub use account::Account;
+pub(crate) use attributes::check_path;
 pub use attributes::{Ensure, File, Links, Source};
 pub use mode::ModeSpec;
 pub use observe::Observed;
