@@ -12,6 +12,7 @@ pub mod line;
 pub mod package;
 pub mod pattern;
 mod text_file;
+pub mod service;
 #[cfg(test)]
 mod trial;
 pub mod user;
@@ -31,6 +32,7 @@ use host::Host;
 pub fn all() -> Vec<&'static dyn AnyType<Host>> {
     vec![
         &package::PackageType,
+        &service::ServiceType,
         &file::FileType,
         &line::LineType,
         &block::BlockType,

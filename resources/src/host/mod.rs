@@ -5,6 +5,7 @@
 mod accounts;
 pub(crate) mod attend;
 mod backups;
+pub mod bus;
 mod candidates;
 pub mod capture;
 mod claims;
@@ -50,6 +51,7 @@ pub struct Host {
     accounts: Mutex<Option<Arc<Accounts>>>,
     locks: locks::Locks,
     candidates: candidates::Candidates,
+    bus: bus::BusSlot,
 }
 
 impl Host {
@@ -65,6 +67,7 @@ impl Host {
             accounts: Mutex::default(),
             locks: locks::Locks::default(),
             candidates: candidates::Candidates::default(),
+            bus: bus::BusSlot::default(),
         }
     }
 

@@ -1,0 +1,281 @@
+//! The type `service`: units of systemd.
+
+mod unit;
+
+use std::time::Duration;
+
+use keel_engine::attributes::{AttributeError, AttributeValue, Span, wrong_type};
+use keel_engine::catalog::Effect;
+use keel_engine::change::Change;
+use keel_engine::footprint::Footprint;
+use keel_engine::resource::{Failure, Nature, ObserveError, Refreshed, ResourceType, Work};
+use keel_engine::schema::Kind;
+use keel_engine::value::Value;
+use keel_engine::{attributes, choices};
+
+use crate::host::Host;
+use unit::{Systemd, Unit, with_journal};
+
+choices! {
+    /// Whether a service runs.
+    pub enum Ensure {
+        /// It does.
+        Running = "running",
+        /// It does not.
+        Stopped = "stopped",
+    }
+}
+
+/// Whether a service starts with the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enable {
+    /// It does: `#true`.
+    Yes,
+    /// It does not: `#false`.
+    No,
+    /// Nothing can start it: `mask`.
+    Masked,
+}
+
+impl AttributeValue for Enable {
+    fn kind() -> Kind {
+        Kind::OneOf(vec![Kind::Bool, Kind::Enum(vec!["mask".to_owned()])])
+    }
+    fn read(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Bool(true) => Ok(Enable::Yes),
+            Value::Bool(false) => Ok(Enable::No),
+            Value::String(word) if word == "mask" => Ok(Enable::Masked),
+            other => Err(wrong_type(&Self::kind(), other)),
+        }
+    }
+}
+
+impl Enable {
+    fn state(self) -> &'static str {
+        match self {
+            Enable::Yes => "enabled",
+            Enable::No => "disabled",
+            Enable::Masked => "masked",
+        }
+    }
+}
+
+attributes! {
+    /// A service, or another unit of systemd.
+    ///
+    /// systemd is asked over D-Bus, for all services of a run at once. When unit files have changed it
+    /// reads them again before anything is started. A notified service is restarted or reloaded once,
+    /// after all changes, if it runs and this run did not start it anyway; a stopped one stays stopped.
+    pub struct Service: "service" {
+        /// The unit's name; `.service` may be left out.
+        [title] pub name: String,
+        /// `running` or `stopped`. Not given: it is left as it is.
+        pub ensure: Option<Ensure>,
+        /// Whether it starts with the machine: `#true`, `#false`, or `mask` so that nothing can start it.
+        /// Not given: it is left as it is. Units that only others pull in are as they are.
+        pub enable: Option<Enable>,
+        /// How long a start, stop, restart or reload may take.
+        pub timeout: Span = Span(Duration::from_secs(300)),
+    }
+    check |desired| {
+        let mut errors = Vec::new();
+        if !is_unit_name(&desired.name) {
+            let error = AttributeError::new("name", format!("{:?} cannot be a unit's name", desired.name));
+            errors.push(error.help("letters, digits, `-`, `_`, `.`, `:`, `\\` and one `@`"));
+        }
+        if desired.enable == Some(Enable::Masked) && desired.ensure == Some(Ensure::Running) {
+            errors.push(AttributeError::new("enable", "cannot be `mask` for a service that shall run"));
+        }
+        errors
+    }
+}
+
+/// The kinds of units; a name without one of them is a service's.
+const SUFFIXES: [&str; 10] = [".service", ".socket", ".timer", ".mount", ".automount", ".target", ".path", ".swap", ".slice", ".scope"];
+
+fn is_unit_name(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
+    !name.is_empty() && name.len() < 240 && !name.starts_with(['-', '.', '@']) && !name.ends_with('@') && name.chars().all(fits)
+}
+
+impl Service {
+    /// The name with its suffix.
+    fn unit(&self) -> String {
+        let complete = SUFFIXES.iter().any(|suffix| self.name.ends_with(suffix));
+        if complete { self.name.clone() } else { format!("{}.service", self.name) }
+    }
+}
+
+/// What was found of a service.
+#[derive(Debug)]
+pub struct ObservedService(Unit);
+
+/// The type `service`.
+pub struct ServiceType;
+
+impl ResourceType for ServiceType {
+    type Host = Host;
+    type Desired = Service;
+    type Observed = ObservedService;
+
+    fn observe(&self, host: &Host, desired: &[&Service]) -> Vec<Result<ObservedService, ObserveError>> {
+        let names: Vec<String> = desired.iter().map(|service| service.unit()).collect();
+        match Systemd::of(host).and_then(|systemd| systemd.look(&names)) {
+            Ok(units) => desired.iter().zip(units).map(|(service, unit)| observed(service, unit)).collect(),
+            Err(failure) => desired.iter().map(|_| Err(failure.clone().into())).collect(),
+        }
+    }
+
+    fn diff(&self, desired: &Service, observed: &ObservedService) -> Vec<Change> {
+        let unit = &observed.0;
+        let mut changes = Vec::new();
+        if let Some(enable) = desired.enable.filter(|enable| !unit.is_enabled_as(*enable)) {
+            changes.push(Change::update("enable", unit.enabled.as_deref().unwrap_or("disabled"), enable.state()));
+        }
+        let shown = if unit.is_running() { "running".to_owned() } else { unit.active.replace("inactive", "stopped") };
+        match desired.ensure {
+            Some(Ensure::Running) if !unit.is_running() => changes.push(Change::update("ensure", shown, "running")),
+            Some(Ensure::Stopped) if unit.is_running() => changes.push(Change::update("ensure", shown, "stopped")),
+            _ => {}
+        }
+        changes
+    }
+
+    fn apply(&self, host: &Host, work: &Work<'_, Self>) -> Result<(), Failure> {
+        let (service, unit) = (work.desired, &work.observed.0);
+        let name = service.unit();
+        let systemd = Systemd::of(host)?;
+        let changed = |attribute: &str| work.changes.iter().any(|change| change.attribute == attribute);
+        if unit.exists() {
+            systemd.read_again_if_changed(unit)?;
+        }
+        if let Some(enable) = service.enable.filter(|_| changed("enable")) {
+            systemd.enable(&name, unit, enable)?;
+        }
+        match service.ensure.filter(|_| changed("ensure")) {
+            Some(Ensure::Running) => {
+                systemd.run(host, "StartUnit", &name, service.timeout.0)?;
+                // A start that a condition of the unit held back, or a crash right after it, ends as done.
+                let unit = systemd.look_at(&name)?;
+                if unit.is_running() {
+                    return Ok(());
+                }
+                Err(with_journal(host, &name, format!("{name} was started and is {} again", unit.active)))
+            }
+            Some(Ensure::Stopped) => systemd.run(host, "StopUnit", &name, service.timeout.0),
+            None => Ok(()),
+        }
+    }
+
+    fn footprint(&self, desired: &Service) -> Footprint {
+        let unit = desired.unit();
+        let file = format!("path:/etc/systemd/system/{unit}");
+        Footprint::default().own(format!("unit:{unit}")).need(format!("{file}.d")).need(file)
+    }
+
+    fn nature(&self) -> Nature {
+        Nature { refreshable: true, ..Nature::default() }
+    }
+
+    fn refresh(&self, host: &Host, desired: &Service, effect: Effect, made: &[Change]) -> Result<Refreshed, Failure> {
+        if made.iter().any(|change| change.attribute == "ensure") {
+            let started = desired.ensure == Some(Ensure::Running);
+            return Ok(Refreshed::NotNeeded(if started { "this run started it" } else { "this run stopped it" }));
+        }
+        let name = desired.unit();
+        let systemd = Systemd::of(host)?;
+        let unit = systemd.look_at(&name)?;
+        if !unit.is_running() {
+            return Ok(Refreshed::NotNeeded("it does not run"));
+        }
+        systemd.read_again_if_changed(&unit)?;
+        let reload = effect == Effect::Reload && systemd.can_reload(&unit)?;
+        // Both leave a unit alone that somebody stops in this moment.
+        let method = if reload { "ReloadOrTryRestartUnit" } else { "TryRestartUnit" };
+        systemd.run(host, method, &name, desired.timeout.0)?;
+        if !systemd.look_at(&name)?.is_running() {
+            return Err(with_journal(host, &name, format!("{name} does not run any more after its {effect}")));
+        }
+        Ok(Refreshed::Done(if reload { "reloaded" } else { "restarted" }))
+    }
+}
+
+/// A unit that is not there is as good as stopped and disabled; nothing else can be said of it.
+fn observed(service: &Service, unit: Unit) -> Result<ObservedService, ObserveError> {
+    let wants_none = service.ensure != Some(Ensure::Running) && service.enable != Some(Enable::Yes);
+    if unit.exists() || wants_none {
+        return Ok(ObservedService(unit));
+    }
+    let failure = Failure::new(format!("there is no unit {}", service.unit()));
+    Err(ObserveError::NotYet(failure.help("check the name, and require the package or file that brings the unit")))
+}
+
+#[cfg(test)]
+mod tests {
+    use keel_engine::attributes::Attributes;
+    use keel_engine::value::Map;
+
+    use super::*;
+    use crate::trial::Trial;
+
+    fn service(attributes: &[(&str, Value)]) -> Service {
+        let map: Map = attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        Service::from_attributes("nginx", &map).unwrap()
+    }
+
+    fn unit(load: &str, active: &str, enabled: &str) -> Unit {
+        let text = |text: &str| text.to_owned();
+        Unit { path: String::new(), load: text(load), active: text(active), sub: String::new(), enabled: Some(text(enabled)) }
+    }
+
+    fn changes(attributes: &[(&str, Value)], unit: Unit) -> Vec<String> {
+        let changes = ServiceType.diff(&service(attributes), &ObservedService(unit));
+        changes.iter().map(|change| format!("{}: {} -> {}", change.attribute, change.before.summary(), change.after.summary())).collect()
+    }
+
+    #[test]
+    fn running_and_enabled_are_told_apart() {
+        let both = [("ensure", Value::from("running")), ("enable", Value::Bool(true))];
+        assert_eq!(changes(&both, unit("loaded", "active", "enabled")), [""; 0]);
+        assert_eq!(changes(&both, unit("loaded", "inactive", "disabled")), ["enable: disabled -> enabled", "ensure: stopped -> running"]);
+        assert_eq!(changes(&both, unit("loaded", "failed", "static")), ["ensure: failed -> running"]);
+        assert_eq!(changes(&[], unit("loaded", "failed", "disabled")), [""; 0]);
+        assert_eq!(changes(&[("enable", Value::from("mask"))], unit("loaded", "active", "enabled")), ["enable: enabled -> masked"]);
+    }
+
+    #[test]
+    fn a_missing_unit_is_stopped_or_still_to_come() {
+        let missing = || unit("not-found", "inactive", "");
+        assert!(observed(&service(&[("ensure", Value::from("stopped")), ("enable", Value::Bool(false))]), missing()).is_ok());
+        let error = observed(&service(&[("ensure", Value::from("running"))]), missing()).unwrap_err();
+        assert!(matches!(error, ObserveError::NotYet(failure) if failure.message == "there is no unit nginx.service"));
+    }
+
+    #[test]
+    fn names_are_completed_and_checked() {
+        assert_eq!(service(&[]).unit(), "nginx.service");
+        assert_eq!(service(&[("name", Value::from("a@1.timer"))]).unit(), "a@1.timer");
+        for name in ["", "-x", "a b", "../x", "x;id", "a/b"] {
+            assert!(Trial::refuses::<ServiceType>(name, &[]).contains("cannot be a unit's name"), "{name}");
+        }
+        let masked = [("ensure", Value::from("running")), ("enable", Value::from("mask"))];
+        assert!(Trial::refuses::<ServiceType>("x", &masked).contains("cannot be `mask`"));
+        assert!(Trial::refuses::<ServiceType>("x", &[("enable", Value::from("yes"))]).contains("expected bool or enum<mask>"));
+    }
+
+    #[test]
+    fn what_this_run_did_needs_no_refresh() {
+        let started = [Change::update("ensure", "stopped", "running")];
+        let running = service(&[("ensure", Value::from("running"))]);
+        let refreshed = ServiceType.refresh(&Host::new("/no/host"), &running, Effect::Restart, &started);
+        assert_eq!(refreshed, Ok(Refreshed::NotNeeded("this run started it")));
+    }
+
+    #[test]
+    fn below_a_root_it_says_so() {
+        let trial = Trial::new();
+        let error = trial.plan(&ServiceType, "nginx", &[]).unwrap_err();
+        assert!(error.starts_with("services cannot be looked at below"), "{error}");
+    }
+}
