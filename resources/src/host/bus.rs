@@ -79,7 +79,10 @@ impl Bus {
             Failure::new(format!("systemd cannot be reached: {error}"))
                 .help(format!("services need a running systemd: {SYSTEM_BUS}, or as root {SYSTEMD_SOCKET}"))
         })?;
-        Ok(Self { runtime, connection, destination: system_bus.then_some(SYSTEMD) })
+        let bus = Self { runtime, connection, destination: system_bus.then_some(SYSTEMD) };
+        // Without a subscriber systemd tells nobody that a job has ended.
+        bus.call::<_, ()>("Subscribe", &())?;
+        Ok(bus)
     }
 
     /// Calls a method of systemd's manager.
@@ -132,7 +135,6 @@ impl Bus {
     async fn job(&self, method: &str, unit: &str) -> zbus::Result<String> {
         let rule = MatchRule::builder().msg_type(Type::Signal).path(MANAGER_PATH).interface(MANAGER).member("JobRemoved").build()?;
         let mut endings = MessageStream::for_match_rule(rule, &self.connection, Some(ENDINGS_MAX)).await?;
-        self.ask::<_, ()>(MANAGER_PATH, MANAGER, "Subscribe", &()).await?;
         let job: OwnedObjectPath = self.ask(MANAGER_PATH, MANAGER, method, &(unit, "replace")).await?;
         loop {
             let next = std::future::poll_fn(|context| Pin::new(&mut endings).poll_next(context)).await;
