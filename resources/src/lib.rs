@@ -11,8 +11,8 @@ pub mod host;
 pub mod line;
 pub mod package;
 pub mod pattern;
-mod text_file;
 pub mod service;
+mod text_file;
 #[cfg(test)]
 mod trial;
 pub mod user;

@@ -1,10 +1,6 @@
-//! systemd's manager over D-Bus: one connection a run, opened when it is first needed.
-//!
-//! It is the system bus, or where there is none systemd's own socket, which only root can use.
+//! systemd's manager over the system bus: one connection a run, opened when it is first needed.
 
 use std::future::Future;
-use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,7 +17,6 @@ use zbus::{Connection, DynamicType, MatchRule, MessageStream, OwnedObjectPath};
 use super::Host;
 
 const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
-const SYSTEMD_SOCKET: &str = "/run/systemd/private";
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
@@ -38,8 +33,6 @@ pub(super) type BusSlot = Mutex<Option<Arc<Bus>>>;
 pub struct Bus {
     runtime: Runtime,
     connection: Connection,
-    /// The name to call systemd by; none on its own socket.
-    destination: Option<&'static str>,
 }
 
 impl Host {
@@ -66,20 +59,15 @@ impl Bus {
     fn open() -> Result<Self, Failure> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::new(format!("cannot prepare a connection to systemd: {error}")))?;
-        let system_bus = Path::new(SYSTEM_BUS).exists();
         let opened = runtime.block_on(async {
-            if system_bus {
-                let builder = connection::Builder::address(format!("unix:path={SYSTEM_BUS}").as_str());
-                return builder.method_timeout(ANSWER_TIMEOUT).build().await;
-            }
-            let stream = UnixStream::connect(SYSTEMD_SOCKET)?;
-            connection::Builder::unix_stream(stream).p2p().method_timeout(ANSWER_TIMEOUT).build().await
+            let builder = connection::Builder::address(format!("unix:path={SYSTEM_BUS}").as_str());
+            builder.method_timeout(ANSWER_TIMEOUT).build().await
         });
         let connection = opened.map_err(|error| {
-            Failure::new(format!("systemd cannot be reached: {error}"))
-                .help(format!("services need a running systemd: {SYSTEM_BUS}, or as root {SYSTEMD_SOCKET}"))
+            Failure::new(format!("systemd cannot be reached over the system bus: {error}"))
+                .help(format!("services need a running systemd and the package dbus, which brings {SYSTEM_BUS}"))
         })?;
-        let bus = Self { runtime, connection, destination: system_bus.then_some(SYSTEMD) };
+        let bus = Self { runtime, connection };
         // Without a subscriber systemd tells nobody that a job has ended.
         bus.call::<_, ()>("Subscribe", &())?;
         Ok(bus)
@@ -151,7 +139,7 @@ impl Bus {
         B: Serialize + DynamicType,
         R: for<'d> DynamicDeserialize<'d>,
     {
-        let reply = self.connection.call_method(self.destination, path, Some(interface), method, body).await?;
+        let reply = self.connection.call_method(Some(SYSTEMD), path, Some(interface), method, body).await?;
         reply.body().deserialize()
     }
 

@@ -121,9 +121,11 @@ impl ResourceType for ServiceType {
 
     fn observe(&self, host: &Host, desired: &[&Service]) -> Vec<Result<ObservedService, ObserveError>> {
         let names: Vec<String> = desired.iter().map(|service| service.unit()).collect();
-        match Systemd::of(host).and_then(|systemd| systemd.look(&names)) {
+        // The bus may still come: on a bare host a package brings it.
+        let systemd = Systemd::of(host).map_err(ObserveError::NotYet);
+        match systemd.and_then(|systemd| Ok(systemd.look(&names)?)) {
             Ok(units) => desired.iter().zip(units).map(|(service, unit)| observed(service, unit)).collect(),
-            Err(failure) => desired.iter().map(|_| Err(failure.clone().into())).collect(),
+            Err(error) => desired.iter().map(|_| Err(error.clone())).collect(),
         }
     }
 
