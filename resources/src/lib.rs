@@ -8,6 +8,7 @@ pub mod exec;
 pub mod file;
 pub mod group;
 pub mod host;
+pub mod ini;
 pub mod line;
 pub mod package;
 pub mod pattern;
@@ -36,6 +37,7 @@ pub fn all() -> Vec<&'static dyn AnyType<Host>> {
         &file::FileType,
         &line::LineType,
         &block::BlockType,
+        &ini::IniType,
         &user::UserType,
         &group::GroupType,
         &exec::ExecType,
