@@ -4,15 +4,18 @@ mod conflicts;
 mod groups;
 mod hosts;
 mod members;
+mod released;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+pub(crate) use conflicts::merge_rule;
 pub use groups::{Group, MatchExpression};
 pub use hosts::{Host, check_host_name};
 pub use members::HostSet;
+pub(crate) use released::check_secrets_by_facts;
 
 use crate::config::SiteConfig;
 use crate::diagnostic::Diagnostic;

@@ -4,15 +4,28 @@
 
 pub mod codes;
 pub mod config;
+mod conversion;
 pub mod diagnostic;
+mod environment;
+pub mod evaluation_error;
+pub mod explanation;
 pub mod facts;
 pub mod files;
+mod filters;
 pub mod guard;
+mod host_objects;
 pub mod inventory;
 mod lower;
 pub mod parse;
 pub mod pattern;
+mod run_variables;
+pub mod scope;
+pub mod secrets;
+mod selection;
+pub mod selector;
+pub mod site_data;
 pub mod syntax;
 mod tokens;
 pub mod toml_reader;
 mod traps;
+mod variables;

@@ -1,0 +1,189 @@
+//! The two minijinja environments of a site: one for expressions and interpolated texts, one for templates.
+//!
+//! Both are strict and bounded: undefined values are errors, there is fuel, recursion ends early, and what
+//! is written is counted, also where a template only captures it. What minijinja does not let us count is
+//! the text that `~`, `+` and `*` make inside one expression; [`crate::amplification`] refuses the forms of
+//! it that grow without end.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::ValueKind;
+use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
+
+use crate::codes;
+use crate::evaluation_error::EvalError;
+use crate::files::SiteFiles;
+use crate::filters;
+use crate::secrets::SecretNames;
+
+/// The most text that one evaluation may make.
+pub(crate) const MAX_TEXT: usize = 1 << 20;
+/// What one evaluation may write in all, counting what macros and `set` blocks capture.
+const MAX_WRITTEN: usize = 4 * MAX_TEXT;
+/// How many steps one evaluation may take.
+const FUEL: u64 = 1_000_000;
+/// How deeply macros and includes may call each other.
+const RECURSION: usize = 60;
+
+/// A folder of templates.
+#[derive(Clone)]
+pub(crate) struct TemplateFolder {
+    pub(crate) files: Arc<dyn SiteFiles + Send + Sync>,
+    pub(crate) folder: String,
+}
+
+impl std::fmt::Debug for TemplateFolder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.folder)
+    }
+}
+
+/// The template folders of all modules, by module name.
+pub(crate) type TemplateFolders = Arc<Mutex<BTreeMap<String, TemplateFolder>>>;
+
+/// The environments of a site.
+#[derive(Debug)]
+pub(crate) struct Environments {
+    /// Expressions, and texts in which only `{{ }}` means something.
+    pub(crate) texts: Environment<'static>,
+    /// Templates, with the whole syntax.
+    pub(crate) templates: Environment<'static>,
+}
+
+impl Environments {
+    pub(crate) fn new(secrets: &Arc<SecretNames>, folders: &TemplateFolders) -> Self {
+        let mut texts = environment(secrets);
+        // In attributes only `{{ }}` is special: `{%` and `${#list}` are ordinary text there.
+        let delimiters = SyntaxConfig::builder()
+            .block_delimiters("\u{FDD2}%", "%\u{FDD2}")
+            .comment_delimiters("\u{FDD2}#", "#\u{FDD2}")
+            .keep_trailing_newline(true)
+            .build();
+        if let Ok(syntax) = delimiters {
+            texts.set_syntax(syntax);
+        }
+        let mut templates = environment(secrets);
+        // As Ansible renders them: a block tag takes its newline along, the file's last newline stays.
+        if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).keep_trailing_newline(true).build() {
+            templates.set_syntax(syntax);
+        }
+        templates.set_path_join_callback(|name, parent| join(name, parent).into());
+        let folders = Arc::clone(folders);
+        templates.set_loader(move |name| load(&folders, name));
+        Self { texts, templates }
+    }
+}
+
+fn environment(secrets: &Arc<SecretNames>) -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(RECURSION);
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    // Errors then know the bytes they are about; nobody prints their dump of variables.
+    environment.set_debug(true);
+    environment.set_formatter(write_value);
+    filters::register(&mut environment, secrets);
+    environment
+}
+
+/// The name of a template in the environment.
+pub(crate) fn template_name(module: &str, path: &str) -> String {
+    format!("{module}:{path}")
+}
+
+/// Where an included name leads: within the including template's module, whatever the name says.
+fn join(name: &str, parent: &str) -> String {
+    let module = parent.split_once(':').map_or("", |(module, _)| module);
+    template_name(module, name)
+}
+
+fn load(folders: &TemplateFolders, name: &str) -> Result<Option<String>, Error> {
+    let (module, path) = name.split_once(':').unwrap_or(("", name));
+    let refuse = |message: String| Err(Error::from(EvalError::new(codes::TEMPLATE_MISSING, message)));
+    if path.starts_with('/') || path.split('/').any(|part| matches!(part, "" | "." | "..")) || path.contains(['\\', '\0', ':']) {
+        return refuse(format!("`{path}` leaves the module's templates; a template includes its module's own templates only"));
+    }
+    let folder = folders.lock().unwrap_or_else(PoisonError::into_inner).get(module).cloned();
+    let Some(folder) = folder else { return Ok(None) };
+    let path = format!("{}/{path}", folder.folder);
+    match folder.files.read(&path) {
+        Ok(None) => Ok(None),
+        Ok(Some(bytes)) if bytes.len() > MAX_TEXT => refuse(format!("{path} is larger than 1 MiB")),
+        Ok(Some(bytes)) => match String::from_utf8(bytes.to_vec()) {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => refuse(format!("{path} is not UTF-8")),
+        },
+        Err(why) => refuse(format!("cannot read {path}: {why}")),
+    }
+}
+
+/// Bytes that this evaluation has written so far.
+#[derive(Default)]
+struct Written(usize);
+
+/// Passes text on as long as there is room.
+struct Bounded<'a, 'b> {
+    out: &'a mut Output<'b>,
+    room: usize,
+}
+
+impl Write for Bounded<'_, '_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.room = self.room.checked_sub(text.len()).ok_or(std::fmt::Error)?;
+        self.out.write_str(text)
+    }
+}
+
+/// Puts a value into text, as Jinja2 prints it, but for null, which nobody means to print.
+fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+    match value.kind() {
+        ValueKind::None => {
+            let error = EvalError::new(codes::EVALUATION, "null cannot be put into text");
+            return Err(error.help("write `| default('', true)` for an empty text").into());
+        }
+        ValueKind::Invalid => return Err(crate::conversion::error_of(value).into()),
+        ValueKind::Undefined => return Ok(()),
+        _ => {}
+    }
+    let room = MAX_WRITTEN.saturating_sub(state.get_or_insert_extension(Written::default()).0);
+    let mut bounded = Bounded { out, room };
+    let written = match value.as_str() {
+        Some(text) => bounded.write_str(text),
+        None => write!(bounded, "{value}"),
+    };
+    let left = bounded.room;
+    written.map_err(|_| Error::from(EvalError::too_large()))?;
+    state.get_or_insert_extension(Written::default()).0 += room - left;
+    Ok(())
+}
+
+/// A place for finished text that refuses more than [`MAX_TEXT`].
+#[derive(Default)]
+pub(crate) struct LimitedText {
+    bytes: Vec<u8>,
+}
+
+impl LimitedText {
+    /// The text.
+    pub(crate) fn into_string(self) -> String {
+        String::from_utf8(self.bytes).unwrap_or_default()
+    }
+}
+
+impl std::io::Write for LimitedText {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.bytes.len() + bytes.len() > MAX_TEXT {
+            return Err(std::io::Error::other(Error::new(ErrorKind::WriteFailure, "more than 1 MiB of text")));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! The inventory as expressions see it: `host`, `hosts`, `groups.NAME.hosts`.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use minijinja::Value;
+use minijinja::value::{Enumerator, Object};
+
+use crate::conversion::to_template;
+use crate::inventory::{Host, HostId};
+use crate::site_data::SiteData;
+
+/// A host. As text it is its name; as a plain value a table of what the inventory says of it.
+#[derive(Clone)]
+pub(crate) struct HostObject {
+    /// Weak, since the site remembers lists of these.
+    pub(crate) site: Weak<SiteData>,
+    pub(crate) id: HostId,
+}
+
+/// The fields that a host has when it is listed or kept as a plain value.
+const LISTED: [&str; 4] = ["name", "address", "groups", "tags"];
+
+impl HostObject {
+    fn with<T>(&self, read: impl FnOnce(&Arc<SiteData>, &Host) -> T) -> Option<T> {
+        let site = self.site.upgrade()?;
+        let host = site.inventory.host_at(self.id)?;
+        Some(read(&site, host))
+    }
+}
+
+impl fmt::Debug for HostObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.with(|_, host| f.write_str(&host.name)).unwrap_or(Ok(()))
+    }
+}
+
+impl Object for HostObject {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        self.with(|site, host| match key {
+            "name" => Some(Value::from(&*host.name)),
+            "address" => Some(host.address.as_deref().map_or_else(|| Value::from(()), Value::from)),
+            "groups" => Some(names(site.inventory.groups_of(&host.name).into_iter().map(|group| &*group.name))),
+            "tags" => Some(names(host.tags.iter().map(String::as_str))),
+            "facts" => site.facts_of(self.id),
+            "vars" => Some(Value::from_object(HostVariables(HostObject::clone(self)))),
+            _ => None,
+        })?
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Str(&LISTED)
+    }
+
+    fn custom_cmp(self: &Arc<Self>, other: &minijinja::value::DynObject) -> Option<std::cmp::Ordering> {
+        other.downcast_ref::<Self>().map(|other| self.id.cmp(&other.id))
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> Value {
+    Value::from(names.map(Value::from).collect::<Vec<_>>())
+}
+
+/// `vars` of a host: all its variables by name.
+#[derive(Debug)]
+struct HostVariables(HostObject);
+
+impl Object for HostVariables {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        let site = self.0.site.upgrade()?;
+        match site.variable(self.0.id, key) {
+            Ok(value) => value,
+            Err(error) => Some(Value::from(minijinja::Error::from(error))),
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let Some(site) = self.0.site.upgrade() else { return Enumerator::Empty };
+        Enumerator::Values(site.variable_names(self.0.id).map(Value::from).collect())
+    }
+}
+
+/// `groups`: every group by name.
+pub(crate) struct Groups(pub(crate) Weak<SiteData>);
+
+impl fmt::Debug for Groups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("groups")
+    }
+}
+
+impl Object for Groups {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        let site = self.0.upgrade()?;
+        let group = site.inventory.group(key)?;
+        let hosts: Vec<Value> = group.hosts.iter().map(|id| host(&self.0, id)).collect();
+        Some(Value::from_pairs([("name", Value::from(&*group.name)), ("hosts", Value::from(hosts))]))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let Some(site) = self.0.upgrade() else { return Enumerator::Empty };
+        let mut names: Vec<&str> = site.inventory.groups().map(|group| &*group.name).collect();
+        names.sort_unstable();
+        Enumerator::Values(names.into_iter().map(Value::from).collect())
+    }
+}
+
+/// `hosts`: every host by name.
+pub(crate) struct Hosts(pub(crate) Weak<SiteData>);
+
+impl fmt::Debug for Hosts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("hosts")
+    }
+}
+
+impl Object for Hosts {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        let id = self.0.upgrade()?.inventory.host_id(key)?;
+        Some(host(&self.0, id))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let Some(site) = self.0.upgrade() else { return Enumerator::Empty };
+        Enumerator::Values(site.inventory.hosts().map(|host| Value::from(&*host.name)).collect())
+    }
+}
+
+/// A host as a value.
+pub(crate) fn host(site: &Weak<SiteData>, id: HostId) -> Value {
+    Value::from_object(HostObject { site: Weak::clone(site), id })
+}
+
+/// What a group's `match` sees: the host by name, its own variables as they stand, and its facts.
+pub(crate) fn match_context(site: &SiteData, id: HostId) -> Option<Value> {
+    let host = site.inventory.host_at(id)?;
+    let own = host.vars.iter().map(|(name, entry)| (name.as_str(), to_template(&entry.node.to_value(), &site.secrets)));
+    let seen = Value::from_pairs([
+        ("name", Value::from(&*host.name)),
+        ("address", host.address.as_deref().map_or_else(|| Value::from(()), Value::from)),
+        ("tags", names(host.tags.iter().map(String::as_str))),
+        ("groups", names(site.inventory.groups_of(&host.name).into_iter().map(|group| &*group.name))),
+        ("vars", Value::from_pairs(own)),
+    ]);
+    let mut context = vec![("inventory_hostname", Value::from(&*host.name)), ("host", seen)];
+    context.extend(site.facts_of(id).map(|facts| ("facts", facts)));
+    Some(Value::from_pairs(context))
+}

@@ -1,0 +1,360 @@
+//! What names mean at one place of a manifest: the host's variables below, block-local names above.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use keel_engine::value::Value;
+use minijinja::value::{Enumerator, Object};
+
+use crate::codes;
+use crate::conversion::{from_template, text, to_template};
+use crate::diagnostic::did_you_mean;
+use crate::environment::{LimitedText, template_name};
+use crate::evaluation_error::{EvalError, template_place};
+use crate::inventory::{HostId, RESERVED_VARIABLES};
+use crate::site_data::SiteData;
+
+/// The names that hold at one place, for one host. Cloning and layering are cheap.
+#[derive(Clone)]
+pub struct Scope {
+    pub(crate) site: Arc<SiteData>,
+    pub(crate) host: HostId,
+    locals: Option<Arc<Layer>>,
+}
+
+struct Layer {
+    names: IndexMap<String, minijinja::Value>,
+    below: Option<Arc<Layer>>,
+}
+
+/// A value as expressions see it: hosts in it still know their variables, which a [`Value`] does not.
+#[derive(Clone, Debug)]
+pub struct Local(minijinja::Value);
+
+impl Scope {
+    /// The host's variables without anything above.
+    pub(crate) fn new(site: Arc<SiteData>, host: HostId) -> Self {
+        Self { site, host, locals: None }
+    }
+
+    /// The name of the host.
+    pub fn host_name(&self) -> &str {
+        self.site.inventory.host_at(self.host).map_or("", |host| &host.name)
+    }
+
+    /// The site that it belongs to.
+    pub fn site(&self) -> &Arc<SiteData> {
+        &self.site
+    }
+
+    /// More names on top: `let`, `for`, parameters.
+    pub fn child(&self, names: impl IntoIterator<Item = (String, Value)>) -> Self {
+        let secrets = &self.site.secrets;
+        self.layer(names.into_iter().map(|(name, value)| (name, to_template(&value, secrets))).collect())
+    }
+
+    /// As [`Scope::child`], with values that came from [`Scope::evaluate_local`].
+    pub fn child_locals(&self, names: impl IntoIterator<Item = (String, Local)>) -> Self {
+        self.layer(names.into_iter().map(|(name, local)| (name, local.0)).collect())
+    }
+
+    fn layer(&self, names: IndexMap<String, minijinja::Value>) -> Self {
+        let locals = Some(Arc::new(Layer { names, below: self.locals.clone() }));
+        Self { locals, ..self.clone() }
+    }
+
+    /// The host's variables only, where a module's body starts.
+    pub fn bare(&self) -> Self {
+        Self::new(Arc::clone(&self.site), self.host)
+    }
+
+    /// The value of an expression.
+    ///
+    /// # Errors
+    /// Syntax, undefined values, failing filters, limits.
+    pub fn evaluate(&self, expression: &str) -> Result<Value, EvalError> {
+        from_template(&self.evaluate_raw(expression)?, &self.site.secrets)
+    }
+
+    /// As [`Scope::evaluate`], for names that are passed on.
+    ///
+    /// # Errors
+    /// As [`Scope::evaluate`].
+    pub fn evaluate_local(&self, expression: &str) -> Result<Local, EvalError> {
+        self.evaluate_raw(expression).map(Local)
+    }
+
+    /// Whether a condition holds. It must be a bool: nothing else counts as true or false.
+    ///
+    /// # Errors
+    /// As [`Scope::evaluate`], and on values of other types.
+    pub fn evaluate_bool(&self, expression: &str) -> Result<bool, EvalError> {
+        match self.evaluate(expression)? {
+            Value::Bool(flag) => Ok(flag),
+            other => {
+                let error = EvalError::new(codes::NOT_BOOL, format!("a condition is true or false, this is a {}", other.type_name()));
+                Err(match other {
+                    Value::String(_) => error.help("compare it, `== '...'`, or convert it, `| bool`"),
+                    Value::List(_) | Value::Map(_) => error.help("ask for its length, `| length > 0`"),
+                    Value::Null => error.help("ask `is not none`"),
+                    _ => error.help("compare it, for instance `!= 0`"),
+                })
+            }
+        }
+    }
+
+    /// A text with `{{ }}` in it. One that is wholly one `{{ expression }}` keeps the expression's type.
+    ///
+    /// # Errors
+    /// As [`Scope::evaluate`]; ranges are of the whole text.
+    pub fn interpolate(&self, source: &str) -> Result<Value, EvalError> {
+        if !source.contains("{{") {
+            return text(source, &self.site.secrets);
+        }
+        from_template(&self.interpolate_raw(source)?, &self.site.secrets)
+    }
+
+    /// As [`Scope::interpolate`], for names that are passed on.
+    ///
+    /// # Errors
+    /// As [`Scope::interpolate`].
+    pub fn interpolate_local(&self, source: &str) -> Result<Local, EvalError> {
+        self.interpolate_raw(source).map(Local)
+    }
+
+    /// The text of a template of a module: a string, or sealed if secrets are in it.
+    ///
+    /// # Errors
+    /// As [`Scope::evaluate`], with the place in the template's file.
+    pub fn render(&self, module: &str, path: &str) -> Result<Value, EvalError> {
+        let environment = &self.site.environments.templates;
+        let name = template_name(module, path);
+        let located = |error: minijinja::Error| self.locate(&error, module, path);
+        let template = environment.get_template(&name).map_err(located)?;
+        let mut out = LimitedText::default();
+        template.render_captured_to(self.root(), &mut out).map_err(located)?;
+        text(&out.into_string(), &self.site.secrets)
+    }
+
+    /// A variable of the host by its dotted name, as parameters are looked up when nobody gives them.
+    ///
+    /// # Errors
+    /// Fails if the variable is there and cannot be evaluated.
+    pub fn lookup(&self, name: &str) -> Result<Option<Value>, EvalError> {
+        self.lookup_local(name)?.map(|local| from_template(&local.0, &self.site.secrets)).transpose()
+    }
+
+    /// As [`Scope::lookup`], for names that are passed on.
+    ///
+    /// # Errors
+    /// As [`Scope::lookup`].
+    pub fn lookup_local(&self, name: &str) -> Result<Option<Local>, EvalError> {
+        let mut keys = name.split('.');
+        let Some(mut value) = keys.next().map(|first| self.site.variable(self.host, first)).transpose()?.flatten() else {
+            return Ok(None);
+        };
+        for key in keys {
+            let next = value.get_attr(key).map_err(|error| EvalError::from_minijinja(&error, name))?;
+            if next.is_undefined() {
+                return Ok(None);
+            }
+            value = valid(next)?;
+        }
+        Ok(Some(Local(value)))
+    }
+
+    /// A secret of the site, sealed.
+    ///
+    /// # Errors
+    /// Fails if there is no such secret.
+    pub fn secret(&self, path: &str) -> Result<Value, EvalError> {
+        let object = crate::filters::find_secret(&self.site.secrets, path)?;
+        from_template(&minijinja::Value::from_object(object), &self.site.secrets)
+    }
+
+    /// All names that hold here, for advice on misspelt ones.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: BTreeSet<String> = RESERVED_VARIABLES.iter().map(|name| (*name).to_owned()).collect();
+        let mut layer = self.locals.as_deref();
+        while let Some(current) = layer {
+            names.extend(current.names.keys().cloned());
+            layer = current.below.as_deref();
+        }
+        names.extend(self.site.variable_names(self.host).map(str::to_owned));
+        names.into_iter().collect()
+    }
+
+    /// What minijinja asks for names.
+    fn root(&self) -> minijinja::Value {
+        minijinja::Value::from_object(Root(self.clone()))
+    }
+
+    fn find(&self, name: &str) -> Option<minijinja::Value> {
+        let mut layer = self.locals.as_deref();
+        while let Some(current) = layer {
+            if let Some(value) = current.names.get(name) {
+                return Some(value.clone());
+            }
+            layer = current.below.as_deref();
+        }
+        self.site.builtin(self.host, name).or_else(|| match self.site.variable(self.host, name) {
+            Ok(value) => value,
+            Err(error) => Some(minijinja::Value::from(minijinja::Error::from(error))),
+        })
+    }
+
+    pub(crate) fn evaluate_raw(&self, expression: &str) -> Result<minijinja::Value, EvalError> {
+        let told = |error: minijinja::Error| self.advise(EvalError::from_minijinja(&error, expression), expression);
+        let compiled = self.site.environments.texts.compile_expression(expression).map_err(told)?;
+        let value = compiled.eval(self.root()).map_err(told)?;
+        if value.is_undefined() {
+            let error = EvalError::new(codes::UNDEFINED, format!("`{}` is not defined", expression.trim()));
+            return Err(self.advise(error, expression));
+        }
+        valid(value)
+    }
+
+    pub(crate) fn interpolate_raw(&self, source: &str) -> Result<minijinja::Value, EvalError> {
+        if let Some((inside, offset)) = whole_expression(source)
+            && self.site.environments.texts.compile_expression(inside).is_ok()
+        {
+            return self.evaluate_raw(inside).map_err(|error| error.shifted(offset));
+        }
+        if !source.contains("{{") {
+            return Ok(minijinja::Value::from(source));
+        }
+        let told = |error: minijinja::Error| self.advise(EvalError::from_minijinja(&error, source), source);
+        let template = self.site.environments.texts.template_from_named_str("text", source).map_err(told)?;
+        let mut out = LimitedText::default();
+        template.render_captured_to(self.root(), &mut out).map_err(told)?;
+        Ok(minijinja::Value::from(out.into_string()))
+    }
+
+    /// An error of a template, with its place in the template's file.
+    fn locate(&self, error: &minijinja::Error, module: &str, path: &str) -> EvalError {
+        let name = template_name(module, path);
+        let place = template_place(error);
+        let mut told = EvalError::from_minijinja(error, "");
+        told.range = None;
+        if error.kind() == minijinja::ErrorKind::TemplateNotFound {
+            told = EvalError::new(codes::TEMPLATE_MISSING, format!("there is no template `{path}` in module `{module}`"));
+            told.help.extend(did_you_mean(path, self.site.template_paths(module).iter().map(String::as_str)));
+            return told;
+        }
+        let (inner, range) = place.unwrap_or((name, 0..0));
+        let source = self.site.template_source(&inner);
+        if let Some(snippet) = source.as_deref().and_then(|source| source.get(range.clone())) {
+            let snippet = snippet.to_owned();
+            if told.code == codes::UNDEFINED {
+                told.range = Some(0..snippet.len());
+                told = self.advise(told, &snippet);
+                told.range = None;
+            }
+        }
+        told.at(&self.site.template_file(&inner), range, "in this template")
+    }
+
+    /// Adds the nearest names to a complaint about a name that does not exist.
+    fn advise(&self, mut error: EvalError, source: &str) -> EvalError {
+        if error.code != codes::UNDEFINED || !error.help.is_empty() {
+            return error;
+        }
+        let snippet = error.range.clone().and_then(|range| source.get(range)).unwrap_or(source).trim();
+        let is_path =
+            |text: &str| text.split('.').all(|key| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
+        if is_path(snippet) {
+            let mut keys = snippet.split('.');
+            let first = keys.next().unwrap_or_default();
+            match self.find(first) {
+                None => {
+                    error.message = format!("`{first}` is not defined");
+                    error.help.extend(did_you_mean(first, self.names().iter().map(String::as_str)));
+                }
+                Some(value) => advise_field(&mut error, first, value, keys),
+            }
+        }
+        if error.help.is_empty() {
+            error.help.push("use `default(...)` or `is defined` where it may be missing".to_owned());
+        }
+        error
+    }
+}
+
+/// Finds the first field on a path that is missing, and the fields that are there instead.
+fn advise_field<'a>(error: &mut EvalError, first: &str, mut value: minijinja::Value, keys: impl Iterator<Item = &'a str>) {
+    let mut passed = first.to_owned();
+    for key in keys {
+        match value.get_attr(key) {
+            Ok(next) if !next.is_undefined() => value = next,
+            _ => {
+                error.message = format!("`{passed}` has no `{key}`");
+                let fields: Vec<String> = value.try_iter().map(|keys| keys.map(|key| key.to_string()).collect()).unwrap_or_default();
+                if value.kind() == minijinja::value::ValueKind::Map {
+                    error.help.extend(did_you_mean(key, fields.iter().map(String::as_str)));
+                }
+                return;
+            }
+        }
+        passed = format!("{passed}.{key}");
+    }
+}
+
+/// What stands between the braces of a text that begins with `{{` and ends with `}}`, and where it begins.
+fn whole_expression(source: &str) -> Option<(&str, usize)> {
+    let trimmed = source.trim();
+    let inside = trimmed.strip_prefix("{{")?.strip_suffix("}}")?;
+    let start = source.len() - source.trim_start().len() + 2;
+    let (inside, start) = match inside.strip_prefix(['-', '+']) {
+        Some(rest) if rest.starts_with(char::is_whitespace) => (rest, start + 1),
+        _ => (inside, start),
+    };
+    let inside = inside.strip_suffix('-').filter(|rest| rest.ends_with(char::is_whitespace)).unwrap_or(inside);
+    Some((inside, start))
+}
+
+/// Turns a value that carries an error into that error.
+fn valid(value: minijinja::Value) -> Result<minijinja::Value, EvalError> {
+    if value.kind() == minijinja::value::ValueKind::Invalid { Err(crate::conversion::error_of(&value)) } else { Ok(value) }
+}
+
+impl Local {
+    /// The plain value.
+    ///
+    /// # Errors
+    /// As [`Scope::evaluate`].
+    pub fn value(&self, scope: &Scope) -> Result<Value, EvalError> {
+        from_template(&self.0, &scope.site.secrets)
+    }
+
+    /// A plain value as expressions see it.
+    pub fn of(value: &Value, scope: &Scope) -> Self {
+        Self(to_template(value, &scope.site.secrets))
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scope({})", self.host_name())
+    }
+}
+
+/// A scope as minijinja's context.
+#[derive(Debug)]
+struct Root(Scope);
+
+impl Object for Root {
+    fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
+        self.0.find(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<minijinja::Value> {
+        self.0.find(key)
+    }
+
+    // Names are looked up, never listed: listing would evaluate every variable.
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::NonEnumerable
+    }
+}

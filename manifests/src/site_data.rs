@@ -1,0 +1,286 @@
+//! A site's data, read once and shared by all compiles: settings, inventory, variables, facts, secrets' names.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
+
+use keel_engine::value::Map;
+use minijinja::Value;
+
+use crate::codes;
+use crate::config::SiteConfig;
+use crate::conversion::to_template;
+use crate::diagnostic::Diagnostic;
+use crate::environment::{Environments, TemplateFolder, TemplateFolders};
+use crate::evaluation_error::EvalError;
+use crate::facts::Facts;
+use crate::files::{SiteFiles, list_with_extension, read_text};
+use crate::host_objects::{Groups, Hosts, host, match_context};
+use crate::inventory::{Group, HostId, HostSet, Inventory, MatchExpression, RESERVED_VARIABLES};
+use crate::run_variables::RunVariables;
+use crate::scope::Scope;
+use crate::secrets::SecretNames;
+use crate::variables::{Layer, Memo, Raw, merge, realise};
+
+/// What a compile is given besides the site's files.
+#[derive(Debug, Clone, Default)]
+pub struct SiteInput {
+    /// Variables of this run, `NAME=VALUE` each; they win over everything.
+    pub run_variables: Vec<String>,
+    /// Fresh facts by host; they win over recorded ones.
+    pub facts: BTreeMap<String, Map>,
+}
+
+/// All data of a site.
+#[derive(Debug)]
+pub struct SiteData {
+    /// The settings of keel.toml.
+    pub config: SiteConfig,
+    /// Hosts and groups.
+    pub inventory: Inventory,
+    /// What hosts say of themselves.
+    pub facts: Facts,
+    /// The names of the secrets.
+    pub secrets: Arc<SecretNames>,
+    pub(crate) environments: Environments,
+    pub(crate) run: RunVariables,
+    folders: TemplateFolders,
+    myself: Weak<SiteData>,
+    memos: Vec<Memo>,
+    fact_values: Vec<OnceLock<Option<Value>>>,
+    /// Variables of groups, prepared once for all hosts.
+    prepared: HashMap<Arc<str>, HashMap<String, Raw>>,
+}
+
+impl SiteData {
+    /// Reads the data of a site. Whatever is wrong is reported; what is left can still be asked.
+    pub fn load(files: &Arc<dyn SiteFiles + Send + Sync>, input: SiteInput) -> (Arc<Self>, Vec<Diagnostic>) {
+        let mut out = Vec::new();
+        let config = match read_text(&**files, "keel.toml", &mut out) {
+            Some(text) => SiteConfig::parse("keel.toml", &text, &mut out),
+            None => SiteConfig::default(),
+        };
+        let mut facts = Facts::load(&**files, &mut out);
+        input.facts.into_iter().for_each(|(host, map)| facts.insert(&host, map));
+        let secrets = Arc::new(SecretNames::load(&**files, &mut out));
+        let inventory = Inventory::load(&**files, &config, &mut out);
+        let run = RunVariables::parse(&input.run_variables, &mut out);
+        let folders = TemplateFolders::default();
+        let site = Arc::new_cyclic(|myself| {
+            let hosts = inventory.host_count();
+            let mut site = Self {
+                environments: Environments::new(&secrets, &folders),
+                config,
+                inventory,
+                facts,
+                secrets,
+                run,
+                folders,
+                myself: Weak::clone(myself),
+                memos: std::iter::repeat_with(Memo::default).take(hosts).collect(),
+                fact_values: vec![OnceLock::new(); hosts],
+                prepared: HashMap::new(),
+            };
+            site.settle(&mut out);
+            site
+        });
+        (site, out)
+    }
+
+    /// Finds the members of dynamic groups and prepares the groups' variables.
+    fn settle(&mut self, out: &mut Vec<Diagnostic>) {
+        let mut inventory = std::mem::take(&mut self.inventory);
+        let mut found = Vec::new();
+        let matching: Vec<Group> = inventory.groups().filter(|group| group.matching.is_some()).cloned().collect();
+        std::mem::swap(&mut self.inventory, &mut inventory);
+        for group in &matching {
+            if let Some(expression) = &group.matching {
+                found.push((Arc::clone(&group.name), self.find_members(group, expression, out)));
+            }
+        }
+        std::mem::swap(&mut self.inventory, &mut inventory);
+        let set_of = |group: &Group| found.iter().find(|(name, _)| *name == group.name).map(|(_, set)| set.clone());
+        inventory.settle(&self.config, |_, group, _| set_of(group).unwrap_or_default(), out);
+        self.inventory = inventory;
+        for group in self.inventory.groups() {
+            let raw = |node| Raw::new(node, &group.source, &self.secrets);
+            let variables = group.vars.iter().map(|(name, entry)| (name.clone(), raw(&entry.node)));
+            self.prepared.insert(Arc::clone(&group.name), variables.collect());
+        }
+    }
+
+    fn find_members(&self, group: &Group, expression: &MatchExpression, out: &mut Vec<Diagnostic>) -> HostSet {
+        let mut members = HostSet::default();
+        let place = &expression.place;
+        let report = |error: EvalError, out: &mut Vec<Diagnostic>| {
+            out.push(error.into_diagnostic(&place.source.path, place.span.clone()));
+        };
+        let compiled = match self.environments.texts.compile_expression(&expression.text) {
+            Ok(compiled) => compiled,
+            Err(error) => {
+                report(EvalError::from_minijinja(&error, &expression.text), out);
+                return members;
+            }
+        };
+        let by_facts = compiled.undeclared_variables(false).contains("facts");
+        if by_facts {
+            crate::inventory::check_secrets_by_facts(group, out);
+        }
+        let mut without_facts = Vec::new();
+        for (id, host) in self.inventory.hosts().enumerate() {
+            if by_facts && self.facts.of(&host.name).is_none() {
+                without_facts.push(host.name.to_string());
+                continue;
+            }
+            let Some(context) = match_context(self, id) else { continue };
+            match compiled.eval(context) {
+                Ok(value) if value.kind() == minijinja::value::ValueKind::Bool => {
+                    if value.is_true() {
+                        members.insert(id);
+                    }
+                }
+                Ok(value) => {
+                    let message =
+                        format!("`match` of group `{}` is true or false; for host {} it is a {}", group.name, host.name, value.kind());
+                    report(EvalError::new(codes::GROUP_MATCH, message), out);
+                    return members;
+                }
+                Err(error) => {
+                    let inner = EvalError::from_minijinja(&error, &expression.text);
+                    let message = format!("`match` of group `{}` fails for host {}: {}", group.name, host.name, inner.message);
+                    let help = "it sees `host.name`, `.address`, `.tags`, `.groups`, `.vars` and `facts`";
+                    report(EvalError { help: inner.help, ..EvalError::new(codes::GROUP_MATCH, message) }.help(help), out);
+                    return members;
+                }
+            }
+        }
+        if let Some(first) = without_facts.first() {
+            let count = without_facts.len();
+            let message = format!("{count} hosts without facts cannot be in `{}`, the first is {first}", group.name);
+            let diagnostic = Diagnostic::warning(codes::NO_FACTS, message).at(&place.source.path, place.span.clone(), "this needs facts");
+            out.push(diagnostic.help(format!("record them: `keel facts > facts/{first}.json` on the host")));
+        }
+        members
+    }
+
+    /// Where a module's templates are. Without this, [`Scope::render`] finds none.
+    pub fn register_templates(&self, module: &str, files: Arc<dyn SiteFiles + Send + Sync>, folder: &str) {
+        let folder = TemplateFolder { files, folder: folder.to_owned() };
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(module.to_owned(), folder);
+    }
+
+    /// What names mean for a host; none if there is no such host.
+    pub fn scope(self: &Arc<Self>, host: &str) -> Option<Scope> {
+        self.inventory.host_id(host).map(|id| Scope::new(Arc::clone(self), id))
+    }
+
+    /// The names of the variables that a host has, in order.
+    pub fn variable_names(&self, host: HostId) -> impl Iterator<Item = &str> {
+        let mut names: BTreeSet<&str> = self.run.names().collect();
+        if let Some(host) = self.inventory.host_at(host) {
+            names.extend(host.vars.keys().map(String::as_str));
+        }
+        let of_groups = self.inventory.groups().filter(|group| group.hosts.contains(host));
+        names.extend(of_groups.flat_map(|group| group.vars.keys().map(String::as_str)));
+        names.into_iter()
+    }
+
+    /// What the tiers say on a variable, the weakest first.
+    pub(crate) fn layers<'a>(&'a self, host: HostId, name: &str) -> Vec<(Tier<'a>, Layer<'a>)> {
+        let mut layers = Vec::new();
+        for group in self.inventory.setters(name).filter(|group| group.hosts.contains(host)) {
+            if let Some(entry) = group.vars.get(name) {
+                layers.push((Tier::Group(group), Layer { node: &entry.node, source: &group.source, sets_part: false }));
+            }
+        }
+        if let Some((host, entry)) = self.inventory.host_at(host).and_then(|host| Some((host, host.vars.get(name)?))) {
+            layers.push((Tier::Host, Layer { node: &entry.node, source: &host.place.source, sets_part: false }));
+        }
+        layers.extend(self.run.layers(name).map(|layer| (Tier::Run, layer)));
+        layers
+    }
+
+    /// The value of a variable for a host; none if nobody sets it.
+    pub(crate) fn variable(&self, host: HostId, name: &str) -> Result<Option<Value>, EvalError> {
+        if RESERVED_VARIABLES.contains(&name) {
+            return Ok(None);
+        }
+        let Some(site) = self.myself.upgrade() else { return Ok(None) };
+        if let Some(raw) = self.prepared_winner(host, name) {
+            return realise(&site, host, name, raw).map(Some);
+        }
+        let layers: Vec<Layer<'_>> = self.layers(host, name).into_iter().map(|(_, layer)| layer).collect();
+        if layers.is_empty() {
+            return Ok(None);
+        }
+        let raw = merge(name, &layers, &self.config, &self.secrets)?;
+        realise(&site, host, name, &raw).map(Some)
+    }
+
+    /// The strongest group's value, where nothing is merged and neither the host nor the run says anything.
+    fn prepared_winner(&self, host: HostId, name: &str) -> Option<&Raw> {
+        let own = self.inventory.host_at(host)?.vars.contains_key(name);
+        if own || self.config.merges(name) || self.run.names().any(|set| set == name) {
+            return None;
+        }
+        let winner = self.inventory.setters(name).rev().find(|group| group.hosts.contains(host))?;
+        self.prepared.get(&winner.name)?.get(name)
+    }
+
+    pub(crate) fn memo(&self, host: HostId) -> Option<&Memo> {
+        self.memos.get(host)
+    }
+
+    /// The facts of a host as expressions see them. They are data: braces in them mean nothing.
+    pub(crate) fn facts_of(&self, host: HostId) -> Option<Value> {
+        let compute = || {
+            let name = &self.inventory.host_at(host)?.name;
+            let facts = self.facts.of(name)?;
+            Some(Value::from_pairs(facts.iter().map(|(key, value)| (key.as_str(), to_template(value, &self.secrets)))))
+        };
+        self.fact_values.get(host)?.get_or_init(compute).clone()
+    }
+
+    /// The names that nobody sets.
+    pub(crate) fn builtin(&self, id: HostId, name: &str) -> Option<Value> {
+        match name {
+            "host" => Some(host(&self.myself, id)),
+            "hosts" => Some(Value::from_object(Hosts(Weak::clone(&self.myself)))),
+            "groups" => Some(Value::from_object(Groups(Weak::clone(&self.myself)))),
+            "facts" => self.facts_of(id),
+            "inventory_hostname" => self.inventory.host_at(id).map(|host| Value::from(&*host.name)),
+            _ => None,
+        }
+    }
+
+    /// The templates of a module, for advice.
+    pub(crate) fn template_paths(&self, module: &str) -> Vec<String> {
+        let Some(folder) = self.folder(module) else { return Vec::new() };
+        let paths = list_with_extension(&*folder.files, &folder.folder, "", &mut Vec::new());
+        let prefix = format!("{}/", folder.folder);
+        paths.into_iter().filter_map(|path| path.strip_prefix(&prefix).map(str::to_owned)).collect()
+    }
+
+    /// The file behind a template's name in the environment.
+    pub(crate) fn template_file(&self, name: &str) -> Arc<str> {
+        let (module, path) = name.split_once(':').unwrap_or(("", name));
+        Arc::from(self.folder(module).map_or_else(|| path.to_owned(), |folder| format!("{}/{path}", folder.folder)))
+    }
+
+    /// The text behind a template's name in the environment.
+    pub(crate) fn template_source(&self, name: &str) -> Option<String> {
+        let folder = self.folder(name.split_once(':')?.0)?;
+        read_text(&*folder.files, &self.template_file(name), &mut Vec::new())
+    }
+
+    fn folder(&self, module: &str) -> Option<TemplateFolder> {
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).get(module).cloned()
+    }
+}
+
+/// Who says something on a variable.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Tier<'a> {
+    Group(&'a Group),
+    Host,
+    Run,
+}
