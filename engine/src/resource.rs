@@ -80,7 +80,7 @@ pub enum Reliance {
 /// What a refresh came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refreshed {
-    /// It was done. The text says what, in the base form: `restart`, `reload`, `run`.
+    /// It was done, and the text says what: `restarted`; for a plan it is to be done: `restart`.
     Done(&'static str),
     /// There was nothing to do: a stopped service, one that this run started.
     NotNeeded(&'static str),

@@ -266,10 +266,11 @@ impl ResourceType for ExecType {
         if desired.refresh_only || desired.always { Reliance::Firm } else { Reliance::UntilAny }
     }
 
-    fn refresh(&self, host: &Host, desired: &Exec, _effect: Effect, made: &[Change]) -> Result<Refreshed, Failure> {
-        if !made.is_empty() {
-            return Ok(Refreshed::NotNeeded("it ran in this run"));
-        }
+    fn plan_refresh(&self, _desired: &Exec, _observed: &bool, _effect: Effect, made: &[Change]) -> Refreshed {
+        if made.is_empty() { Refreshed::Done("run") } else { Refreshed::NotNeeded("it runs in this run anyway") }
+    }
+
+    fn refresh(&self, host: &Host, desired: &Exec, _effect: Effect, _made: &[Change]) -> Result<Refreshed, Failure> {
         if !host.is_machine() {
             return Err(below_root(host));
         }
@@ -362,7 +363,9 @@ mod tests {
         let held = [("shell", Value::from("true")), ("onlyif", list(&["false"]))];
         assert_eq!(refresh(&held, &[]), Ok(Refreshed::NotNeeded("its guards hold it back")));
         let made = ExecType.diff(&exec(&held), &true);
-        assert_eq!(refresh(&held, &made), Ok(Refreshed::NotNeeded("it ran in this run")));
+        let planned = |made: &[Change]| ExecType.plan_refresh(&exec(&held), &true, Effect::Restart, made);
+        assert_eq!(planned(&made), Refreshed::NotNeeded("it runs in this run anyway"));
+        assert_eq!(planned(&[]), Refreshed::Done("run"));
         let failing = [("shell", Value::from("true")), ("refresh_only", Value::Bool(true)), ("refresh", list(&["false"]))];
         assert!(refresh(&failing, &[]).is_err());
     }

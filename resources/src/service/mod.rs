@@ -180,11 +180,18 @@ impl ResourceType for ServiceType {
         Nature { refreshable: true, ..Nature::default() }
     }
 
-    fn refresh(&self, host: &Host, desired: &Service, effect: Effect, made: &[Change]) -> Result<Refreshed, Failure> {
+    fn plan_refresh(&self, desired: &Service, observed: &ObservedService, effect: Effect, made: &[Change]) -> Refreshed {
         if made.iter().any(|change| change.attribute == "ensure") {
             let started = desired.ensure == Some(Ensure::Running);
-            return Ok(Refreshed::NotNeeded(if started { "this run started it" } else { "this run stopped it" }));
+            return Refreshed::NotNeeded(if started { "this run starts it" } else { "this run stops it" });
         }
+        if !observed.0.is_running() {
+            return Refreshed::NotNeeded("it does not run");
+        }
+        Refreshed::Done(if effect == Effect::Reload { "reload" } else { "restart" })
+    }
+
+    fn refresh(&self, host: &Host, desired: &Service, effect: Effect, _made: &[Change]) -> Result<Refreshed, Failure> {
         let name = desired.unit();
         let systemd = Systemd::of(host)?;
         let unit = systemd.look_at(&name)?;
