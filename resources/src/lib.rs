@@ -4,6 +4,7 @@
 
 mod accounts;
 pub mod block;
+pub mod cron;
 pub mod exec;
 pub mod file;
 pub mod group;
@@ -41,6 +42,7 @@ pub fn all() -> Vec<&'static dyn AnyType<Host>> {
         &user::UserType,
         &group::GroupType,
         &exec::ExecType,
+        &cron::CronType,
     ]
 }
 

@@ -119,7 +119,7 @@ fn explain(output: &Output) -> Failure {
         return failure.help("another apt or dpkg is running; see `fuser -v /var/lib/dpkg/lock-frontend`");
     }
     if mentions(output, "Held packages were changed") {
-        return failure.help("the package is on hold; set `hold=#true` to manage the hold here as well, or release it");
+        return failure.help("a package is on hold; release it with `hold=#false`, or keep and change it with `hold=#true`");
     }
     failure
 }

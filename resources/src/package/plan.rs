@@ -106,7 +106,7 @@ fn install_options(desired: &Package) -> Vec<String> {
     if desired.version.is_some() {
         options.push("--allow-downgrades".to_owned());
     }
-    if desired.hold.is_some() {
+    if desired.hold == Some(true) {
         options.push("--allow-change-held-packages".to_owned());
     }
     options.extend(desired.install_options.iter().cloned());
@@ -120,6 +120,7 @@ pub(super) fn carry_out(host: &Host, steps: &[Step<'_>]) -> Vec<Result<(), Failu
         // Where this fails, the step that removes or reinstalls the culprit may still go well.
         let _ = apt::configure_all(host);
     }
+    hold(host, steps, false, &mut results);
     let mut acts: BTreeMap<&Act, Vec<usize>> = BTreeMap::new();
     for (position, step) in steps.iter().enumerate() {
         acts.entry(&step.act).or_default().push(position);
@@ -131,7 +132,7 @@ pub(super) fn carry_out(host: &Host, steps: &[Step<'_>]) -> Vec<Result<(), Failu
             }
         }
     }
-    hold(host, steps, &mut results);
+    hold(host, steps, true, &mut results);
     results
 }
 
@@ -206,12 +207,12 @@ fn together(host: &Host, words: &[String], arguments: Vec<(usize, String)>) -> R
     }
 }
 
-/// Sets the holds of those that went well.
-fn hold(host: &Host, steps: &[Step<'_>], results: &mut [Result<(), Failure>]) {
+/// Sets or releases the holds of those that went well so far.
+fn hold(host: &Host, steps: &[Step<'_>], held: bool, results: &mut [Result<(), Failure>]) {
     let mut selections = Vec::new();
     for (step, result) in steps.iter().zip(results) {
-        if let (Some(hold), Ok(())) = (step.hold, &result) {
-            selections.push(((step.name, hold), result));
+        if step.hold == Some(held) && result.is_ok() {
+            selections.push(((step.name, held), result));
         }
     }
     if selections.is_empty() {
