@@ -277,8 +277,11 @@ mod tests {
     fn what_this_run_did_needs_no_refresh() {
         let started = [Change::update("ensure", "stopped", "running")];
         let running = service(&[("ensure", Value::from("running"))]);
-        let refreshed = ServiceType.refresh(&Host::new("/no/host"), &running, Effect::Restart, &started);
-        assert_eq!(refreshed, Ok(Refreshed::NotNeeded("this run started it")));
+        let planned =
+            |observed: Unit, made: &[Change]| ServiceType.plan_refresh(&running, &ObservedService(observed), Effect::Restart, made);
+        assert_eq!(planned(unit("loaded", "active", "enabled"), &started), Refreshed::NotNeeded("this run starts it"));
+        assert_eq!(planned(unit("loaded", "inactive", "enabled"), &[]), Refreshed::NotNeeded("it does not run"));
+        assert_eq!(planned(unit("loaded", "active", "enabled"), &[]), Refreshed::Done("restart"));
     }
 
     #[test]
