@@ -7,6 +7,7 @@ pub mod block;
 pub mod cron;
 pub mod exec;
 pub mod file;
+pub mod git;
 pub mod group;
 pub mod host;
 pub mod ini;
@@ -18,6 +19,7 @@ mod text_file;
 #[cfg(test)]
 mod trial;
 pub mod user;
+pub mod wait;
 
 use std::sync::OnceLock;
 
@@ -43,6 +45,8 @@ pub fn all() -> Vec<&'static dyn AnyType<Host>> {
         &group::GroupType,
         &exec::ExecType,
         &cron::CronType,
+        &git::GitType,
+        &wait::WaitType,
     ]
 }
 

@@ -1,0 +1,419 @@
+//! The type `git`: a checkout of a repository.
+
+use std::time::Duration;
+
+use keel_engine::attributes::{AbsolutePath, AttributeError, Span};
+use keel_engine::change::Change;
+use keel_engine::footprint::Footprint;
+use keel_engine::resource::{Failure, Nature, ObserveError, Reliance, ResourceType, Work};
+use keel_engine::{attributes, choices};
+
+use crate::host::command::Command;
+use crate::host::{FileKind, Host, Ownership};
+
+/// The remote's own branch.
+const REMOTE_HEAD: &str = "HEAD";
+
+choices! {
+    /// Whether a checkout is there.
+    pub enum Ensure {
+        /// It is, at the revision.
+        Present = "present",
+        /// It is not, whatever was in it.
+        Absent = "absent",
+    }
+}
+
+attributes! {
+    /// A checkout of a git repository.
+    ///
+    /// A branch is followed: the remote is asked on each run. A tag or a commit that is there already
+    /// needs no network. Work that somebody did in the checkout is never thrown away: where files that
+    /// git knows were changed, moving to another revision fails unless `force=#true`. Hooks never run.
+    pub struct Git: "git" {
+        /// Where the checkout is.
+        [title] pub path: AbsolutePath,
+        /// `present` or `absent`; `absent` needs `force=#true`.
+        pub ensure: Ensure = Ensure::Present,
+        /// Where it comes from: `https://`, `ssh://`, `git://`, `file://`, `user@host:path` or an absolute path.
+        pub repo: Option<String>,
+        /// A branch, tag or full commit. Not given: whatever is there, the remote's own branch at first.
+        pub revision: Option<String>,
+        /// How many commits of history come along. Not given: all.
+        pub depth: Option<u32>,
+        /// Whether submodules come along.
+        pub submodules: bool = false,
+        /// The user whose checkout it is and as whom git runs.
+        pub user: Option<String>,
+        /// Whether changes that somebody made in the checkout give way.
+        pub force: bool = false,
+        /// How long each git command may take.
+        pub timeout: Span = Span(Duration::from_secs(600)),
+    }
+    check |desired| {
+        let mut errors = Vec::new();
+        match &desired.repo {
+            None if desired.ensure == Ensure::Present => errors.push(AttributeError::new("repo", "is required and not given")),
+            Some(repo) if !is_repository(repo) => {
+                let error = AttributeError::new("repo", format!("{repo:?} is no place of a repository"));
+                errors.push(error.help("https://, ssh://, git://, file://, user@host:path or an absolute path"));
+            }
+            _ => {}
+        }
+        if desired.revision.as_deref().is_some_and(|revision| !is_revision(revision)) {
+            errors.push(AttributeError::new("revision", "is no name of a branch, tag or commit"));
+        }
+        if desired.ensure == Ensure::Absent && !desired.force {
+            errors.push(AttributeError::new("ensure", "would throw away what is in the checkout").help("say `force=#true` if that is meant"));
+        }
+        if desired.depth == Some(0) {
+            errors.push(AttributeError::new("depth", "is 0").help("1 or more"));
+        }
+        errors
+    }
+}
+
+/// Git takes further forms that run programs (`ext::`) or are read as options.
+fn is_repository(repo: &str) -> bool {
+    let plain = !repo.contains(|c: char| c.is_control() || c.is_whitespace());
+    let scheme = ["https://", "http://", "ssh://", "git://", "file://"].iter().any(|scheme| repo.starts_with(scheme));
+    let scp = repo.split_once(':').is_some_and(|(host, path)| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "@._-".contains(c);
+        !host.is_empty() && !host.starts_with('-') && host.chars().all(fits) && !path.starts_with(':') && !path.is_empty()
+    });
+    let is_option = repo.strip_prefix("ssh://").is_some_and(|rest| rest.starts_with('-'));
+    plain && !is_option && (scheme || scp || repo.starts_with('/'))
+}
+
+fn is_revision(revision: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._/-+@".contains(c);
+    let shape = !revision.is_empty() && !revision.starts_with(['-', '/', '.']) && !revision.ends_with(['/', '.']);
+    shape && !revision.contains("..") && !revision.contains("@{") && revision.chars().all(fits)
+}
+
+fn is_commit(revision: &str) -> bool {
+    matches!(revision.len(), 40 | 64) && revision.chars().all(|c| c.is_ascii_hexdigit())
+}
+
+/// What was found of a checkout.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ObservedGit {
+    /// The commit that is checked out; none if there is no checkout.
+    head: Option<String>,
+    /// Where it comes from.
+    repo: Option<String>,
+    /// The commit that the revision stands for; none if nothing has to be known of it.
+    target: Option<String>,
+    /// Whether something else stands in the place: a file, or a folder with something in it.
+    occupied: bool,
+}
+
+/// The type `git`.
+pub struct GitType;
+
+impl ResourceType for GitType {
+    type Host = Host;
+    type Desired = Git;
+    type Observed = ObservedGit;
+
+    fn observe(&self, host: &Host, desired: &[&Git]) -> Vec<Result<ObservedGit, ObserveError>> {
+        desired.iter().map(|git| observe(host, git)).collect()
+    }
+
+    fn diff(&self, desired: &Git, observed: &ObservedGit) -> Vec<Change> {
+        let wanted = desired.revision.clone().unwrap_or_else(|| "the remote's branch".to_owned());
+        let head = match (desired.ensure, &observed.head) {
+            (Ensure::Absent, None) if !observed.occupied => return Vec::new(),
+            (Ensure::Absent, head) => return vec![Change::delete("ensure", short(head.as_deref().unwrap_or("present")))],
+            (Ensure::Present, None) => return vec![Change::create("ensure", wanted)],
+            (Ensure::Present, Some(head)) => head,
+        };
+        let mut changes = Vec::new();
+        if desired.repo.is_some() && desired.repo != observed.repo {
+            let before = observed.repo.as_deref().unwrap_or_default().to_owned();
+            changes.push(Change::update("repo", before, desired.repo.clone().unwrap_or_default()));
+        }
+        if let Some(target) = observed.target.as_ref().filter(|target| *target != head) {
+            changes.push(Change::update("revision", short(head), format!("{} ({wanted})", short(target))));
+        }
+        changes
+    }
+
+    fn apply(&self, host: &Host, work: &Work<'_, Self>) -> Result<(), Failure> {
+        let git = work.desired;
+        match git.ensure {
+            Ensure::Absent => host.remove_tree(git.path.as_path()).map(drop),
+            Ensure::Present if work.observed.head.is_none() => clone(host, git, work.observed.occupied),
+            Ensure::Present => update(host, git, work.observed.target.as_deref()),
+        }
+    }
+
+    fn footprint(&self, desired: &Git) -> Footprint {
+        let parent = desired.path.parent().map(|parent| format!("path:{parent}"));
+        let footprint = Footprint::default().own(format!("path:{}", desired.path)).need("package:git");
+        let footprint = parent.into_iter().fold(footprint, Footprint::need);
+        desired.user.iter().fold(footprint, |footprint, user| footprint.need(format!("user:{user}")))
+    }
+
+    fn nature(&self) -> Nature {
+        Nature { opaque: true, ..Nature::default() }
+    }
+
+    /// A checkout may hold somebody's work, so an orphan is never removed without being told to.
+    fn removal(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
+    fn reliance(&self, _desired: &Git, _observed: &ObservedGit) -> Reliance {
+        Reliance::UntilOpaque
+    }
+}
+
+/// The first characters of a commit, as people know it.
+fn short(commit: &str) -> String {
+    commit.chars().take(12).collect()
+}
+
+/// Git without hooks, questions or anybody's settings but the user's own.
+fn program(host: &Host, git: &Git) -> Command {
+    let options = ["-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", "-c", "advice.detachedHead=false"];
+    let command = host.command("git").arguments(options).environment("GIT_TERMINAL_PROMPT", "0").timeout(Some(git.timeout.0));
+    let command = command.environment("GIT_SSH_COMMAND", "ssh -o BatchMode=yes").capture(4 << 20);
+    match &git.user {
+        Some(user) => command.user(user),
+        // Root may look after a checkout that belongs to somebody else.
+        None => command
+            .argument("-c")
+            .argument(format!("safe.directory={}", host.locate(git.path.as_path()).display()))
+            .environment("HOME", "/root"),
+    }
+}
+
+fn inside(host: &Host, git: &Git) -> Command {
+    program(host, git).argument("-C").argument(host.locate(git.path.as_path()).to_string_lossy())
+}
+
+fn observe(host: &Host, git: &Git) -> Result<ObservedGit, ObserveError> {
+    if !host.is_machine() && git.user.is_some() {
+        let failure = Failure::new(format!("git cannot be run as another user below {}", host.root().display()));
+        return Err(failure.help("leave out `user`, or run keel on the machine itself").into());
+    }
+    let nothing = ObservedGit { head: None, repo: None, target: None, occupied: false };
+    let Some(stat) = host.stat(git.path.as_path())? else { return Ok(nothing) };
+    let names = if stat.kind == FileKind::Folder { host.list(git.path.as_path())?.unwrap_or_default() } else { Vec::new() };
+    if !names.iter().any(|entry| entry.name == ".git") {
+        return Ok(ObservedGit { occupied: stat.kind != FileKind::Folder || !names.is_empty(), ..nothing });
+    }
+    let ask = |arguments: &[&str]| -> Result<Option<String>, ObserveError> {
+        let output = inside(host, git).arguments(arguments.iter().copied()).run()?;
+        Ok(if output.is_success() { Some(output.text()?.trim().to_owned()) } else { None })
+    };
+    // A clone that was killed half way has no index yet, and no file is checked out.
+    let complete = host.stat(git.path.as_path().join(".git/index"))?.is_some();
+    let head = if complete { ask(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])? } else { None };
+    let repo = ask(&["config", "--get", "remote.origin.url"])?;
+    let target = match &git.revision {
+        _ if git.ensure == Ensure::Absent => None,
+        None if complete => None,
+        revision => Some(resolve(host, git, revision.as_deref().unwrap_or(REMOTE_HEAD), &ask)?),
+    };
+    Ok(ObservedGit { head: Some(head.unwrap_or_default()), repo, target, occupied: true })
+}
+
+type Ask<'a> = dyn Fn(&[&str]) -> Result<Option<String>, ObserveError> + 'a;
+
+/// The commit that a revision stands for: known here if it is a commit or tag, else the remote's.
+fn resolve(host: &Host, git: &Git, revision: &str, ask: &Ask<'_>) -> Result<String, ObserveError> {
+    if is_commit(revision) {
+        return Ok(revision.to_lowercase());
+    }
+    if let Some(commit) = ask(&["rev-parse", "--verify", "--quiet", &format!("refs/tags/{revision}^{{commit}}")])? {
+        return Ok(commit);
+    }
+    let repo = git.repo.as_deref().unwrap_or("origin");
+    let branch = if revision == REMOTE_HEAD { REMOTE_HEAD.to_owned() } else { format!("refs/heads/{revision}") };
+    let names = [branch, format!("refs/tags/{revision}"), format!("refs/tags/{revision}^{{}}")];
+    let output = program(host, git).arguments(["ls-remote", "--", repo]).arguments(names.iter().cloned()).succeed()?;
+    let text = output.text()?;
+    remote_commit(&text, &names).ok_or_else(|| {
+        let failure = Failure::new(format!("{repo} has neither a branch nor a tag {revision}"));
+        ObserveError::Failed(failure.help("look with `git ls-remote`; a commit has to be given in full"))
+    })
+}
+
+/// The commit of the first of these names that a remote lists; what a tag points at before the tag.
+fn remote_commit(listed: &str, names: &[String; 3]) -> Option<String> {
+    let [branch, tag, peeled] = names;
+    [branch, peeled, tag].into_iter().find_map(|name| {
+        let line = listed.lines().filter_map(|line| line.split_once('\t')).find(|(_, listed)| listed == name);
+        line.map(|(commit, _)| commit.to_owned())
+    })
+}
+
+fn clone(host: &Host, git: &Git, occupied: bool) -> Result<(), Failure> {
+    if occupied {
+        let failure = Failure::new(format!("{} holds something that is no checkout", git.path));
+        return Err(failure.help("move it away; a checkout needs a place of its own"));
+    }
+    if let Some(user) = &git.user {
+        let uid = host.accounts()?.user_id(user);
+        host.create_folder(git.path.as_path(), Ownership { uid, ..Ownership::default() })?;
+    }
+    let repo = git.repo.as_deref().unwrap_or_default();
+    let mut command = program(host, git).arguments(["clone", "--quiet", "--no-checkout"]);
+    if let Some(depth) = git.depth {
+        command = command.argument(format!("--depth={depth}"));
+        if let Some(revision) = git.revision.as_ref().filter(|revision| !is_commit(revision)) {
+            command = command.argument(format!("--branch={revision}"));
+        }
+    }
+    command.argument("--").argument(repo).argument(host.locate(git.path.as_path()).to_string_lossy()).succeed()?;
+    let target = fetch(host, git, git.revision.as_deref().unwrap_or(REMOTE_HEAD))?;
+    check_out(host, git, &target)
+}
+
+fn update(host: &Host, git: &Git, target: Option<&str>) -> Result<(), Failure> {
+    if let Some(repo) = &git.repo {
+        inside(host, git).arguments(["config", "remote.origin.url"]).argument(repo).succeed()?;
+    }
+    if target.is_none() {
+        return Ok(());
+    }
+    let target = fetch(host, git, git.revision.as_deref().unwrap_or(REMOTE_HEAD))?;
+    check_out(host, git, &target)
+}
+
+/// Brings a revision here and returns its commit.
+fn fetch(host: &Host, git: &Git, revision: &str) -> Result<String, Failure> {
+    let known = inside(host, git).arguments(["rev-parse", "--verify", "--quiet"]).argument(format!("{revision}^{{commit}}")).run()?;
+    if is_commit(revision) && known.is_success() {
+        return Ok(revision.to_lowercase());
+    }
+    let mut command = inside(host, git).arguments(["fetch", "--quiet", "--force", "--tags"]);
+    if let Some(depth) = git.depth {
+        command = command.argument(format!("--depth={depth}"));
+    }
+    command.arguments(["origin", revision]).succeed()?;
+    let fetched = inside(host, git).arguments(["rev-parse", "--verify", "FETCH_HEAD^{commit}"]).succeed()?;
+    Ok(fetched.text()?.trim().to_owned())
+}
+
+fn check_out(host: &Host, git: &Git, commit: &str) -> Result<(), Failure> {
+    let force: &[&str] = if git.force { &["--force"] } else { &[] };
+    let command = inside(host, git).arguments(["checkout", "--quiet", "--detach"]).arguments(force.iter().copied()).argument(commit);
+    command.succeed().map_err(|failure| {
+        let help = "somebody worked in the checkout; save that work, or say `force=#true` to throw it away";
+        if failure.message.contains("would be overwritten") { failure.help(help) } else { failure }
+    })?;
+    if git.submodules {
+        inside(host, git).arguments(["submodule", "update", "--quiet", "--init", "--recursive"]).succeed()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use keel_engine::value::Value;
+
+    use super::*;
+    use crate::trial::Trial;
+
+    /// A repository with two commits on `main`, the first one tagged `v1`.
+    fn repository(trial: &Trial) -> String {
+        let path = trial.path("/origin");
+        let script = "git init -q -b main . && git config user.email a@b && git config user.name a && echo 1 >file && git add file \
+                      && git commit -qm 1 && git tag -am v1 v1 && echo 2 >file && git commit -qam 2";
+        std::fs::create_dir_all(&path).unwrap();
+        trial.host.command("/bin/sh").arguments(["-c", script]).directory(&path).environment("HOME", "/").succeed().unwrap();
+        path.display().to_string()
+    }
+
+    fn commit(trial: &Trial) {
+        let script = "echo 3 >file && git commit -qam 3";
+        trial
+            .host
+            .command("/bin/sh")
+            .arguments(["-c", script])
+            .directory(trial.path("/origin"))
+            .environment("HOME", "/")
+            .succeed()
+            .unwrap();
+    }
+
+    #[test]
+    fn a_checkout_comes_and_follows_its_branch() {
+        let trial = Trial::new();
+        let attributes = [("repo", Value::from(repository(&trial))), ("revision", Value::from("main"))];
+        assert_eq!(trial.converge(&GitType, "/work", &attributes).unwrap(), ["+ ensure: absent -> main"]);
+        assert_eq!(trial.read("/work/file"), "2\n");
+        commit(&trial);
+        let made = trial.converge(&GitType, "/work", &attributes).unwrap();
+        assert!(made.len() == 1 && made[0].starts_with("~ revision: ") && made[0].ends_with(" (main)"), "{made:?}");
+        assert_eq!(trial.read("/work/file"), "3\n");
+    }
+
+    #[test]
+    fn tags_and_commits_are_checked_out() {
+        let trial = Trial::new();
+        let repo = Value::from(repository(&trial));
+        trial.converge(&GitType, "/work", &[("repo", repo.clone()), ("revision", Value::from("v1"))]).unwrap();
+        assert_eq!(trial.read("/work/file"), "1\n");
+        let head = trial.host.command("git").arguments(["rev-parse", "main"]).directory(trial.path("/origin")).succeed().unwrap();
+        let commit = head.text().unwrap().trim().to_owned();
+        trial.converge(&GitType, "/work", &[("repo", repo.clone()), ("revision", Value::from(commit))]).unwrap();
+        assert_eq!(trial.read("/work/file"), "2\n");
+        let error = trial.plan(&GitType, "/work", &[("repo", repo), ("revision", Value::from("v9"))]).unwrap_err();
+        assert!(error.ends_with("has neither a branch nor a tag v9"), "{error}");
+    }
+
+    #[test]
+    fn a_clone_that_was_killed_is_finished() {
+        let trial = Trial::new();
+        let attributes = [("repo", Value::from(repository(&trial)))];
+        trial.converge(&GitType, "/work", &attributes).unwrap();
+        std::fs::remove_file(trial.path("/work/.git/index")).unwrap();
+        std::fs::remove_file(trial.path("/work/file")).unwrap();
+        assert_eq!(trial.converge(&GitType, "/work", &attributes).unwrap().len(), 1);
+        assert_eq!(trial.read("/work/file"), "2\n");
+    }
+
+    #[test]
+    fn work_in_the_checkout_is_kept_unless_forced() {
+        let trial = Trial::new();
+        let repo = ("repo", Value::from(repository(&trial)));
+        let revision = |name: &str| ("revision", Value::from(name));
+        trial.converge(&GitType, "/work", &[repo.clone(), revision("v1")]).unwrap();
+        trial.write("/work/file", "mine\n");
+        let error = trial.converge(&GitType, "/work", &[repo.clone(), revision("main")]).unwrap_err();
+        assert!(error.contains("would be overwritten"), "{error}");
+        assert_eq!(trial.read("/work/file"), "mine\n");
+        let force = ("force", Value::Bool(true));
+        trial.converge(&GitType, "/work", &[repo, revision("main"), force.clone()]).unwrap();
+        assert_eq!(trial.read("/work/file"), "2\n");
+        trial.converge(&GitType, "/work", &[("ensure", Value::from("absent")), force]).unwrap();
+        assert!(!trial.exists("/work"));
+    }
+
+    #[test]
+    fn what_is_in_the_way_stays() {
+        let trial = Trial::new();
+        let repo = ("repo", Value::from(repository(&trial)));
+        trial.write("/work/precious", "x");
+        assert!(trial.converge(&GitType, "/work", &[repo]).unwrap_err().contains("no checkout"));
+        assert_eq!(trial.read("/work/precious"), "x");
+    }
+
+    #[test]
+    fn places_that_run_programs_are_refused() {
+        for repo in ["ext::sh -c id", "-u", "--upload-pack=x", "ssh://-oProxyCommand=x", "relative", "a b", "host:", "a::b"] {
+            assert!(!is_repository(repo), "{repo}");
+        }
+        for repo in ["https://x/y.git", "git@github.com:a/b.git", "/srv/git/x", "ssh://u@h/x", "host:path"] {
+            assert!(is_repository(repo), "{repo}");
+        }
+        for revision in ["", "-x", "a..b", "a b", "HEAD@{1}", "../x"] {
+            assert!(!is_revision(revision), "{revision}");
+        }
+        assert!(Trial::refuses::<GitType>("/x", &[("ensure", Value::from("absent"))]).contains("throw away"));
+    }
+}
