@@ -25,6 +25,10 @@ attributes! {
     /// `user` the HOME, USER, LOGNAME and SHELL of that user. There is nothing to read on its standard
     /// input, it runs in a session of its own, and when its time is up everything it began is ended.
     /// What it writes is shown when it fails.
+    ///
+    ///     exec "make-dh-parameters" creates="/etc/ssl/dh.pem" {
+    ///         command openssl dhparam -out "/etc/ssl/dh.pem" "2048"
+    ///     }
     pub struct Exec: "exec" {
         /// What people call it.
         [title] pub name: String,

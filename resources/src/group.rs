@@ -25,6 +25,8 @@ attributes! {
     /// A group of the host's own files.
     ///
     /// Groups that directory services bring are left alone.
+    ///
+    ///     group web gid=1500
     pub struct Group: "group" {
         /// The group's name.
         [title] pub name: String,

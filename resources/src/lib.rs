@@ -4,6 +4,8 @@
 
 mod accounts;
 pub mod block;
+#[cfg(test)]
+mod contract;
 pub mod cron;
 pub mod exec;
 pub mod file;

@@ -68,6 +68,8 @@ attributes! {
     /// A comment with the job's name stands above its line; everything else in the crontab stays as it
     /// is. A job that somebody wrote by hand with the same schedule and command is adopted. A field that
     /// is not given is `*`, also where it was given before.
+    ///
+    ///     cron backup hour=3 minute=15 command="/usr/local/sbin/backup"
     pub struct Cron: "cron" {
         /// What the job is called; unique for each user.
         [title] pub name: String,

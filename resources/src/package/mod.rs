@@ -51,6 +51,9 @@ attributes! {
     /// installed together are. If one of them cannot be, the others still are. Package lists are
     /// fetched only when a package is missing from them and they are an hour old or the sources have
     /// changed. Nothing is ever asked, and no service is restarted by it.
+    ///
+    ///     package nginx-light
+    ///     package mariadb-server ensure="1:10.11.6-0+deb12u1"
     pub struct Package: "package" {
         /// The package's name, with an architecture where it is not the host's own: `libc6:i386`.
         /// A virtual name counts as present while any installed package provides it.

@@ -67,6 +67,8 @@ attributes! {
     /// systemd is asked over D-Bus, for all services of a run at once. When unit files have changed it
     /// reads them again before anything is started. A notified service is restarted or reloaded once,
     /// after all changes, if it runs and this run did not start it anyway; a stopped one stays stopped.
+    ///
+    ///     service nginx ensure=running enable=#true
     pub struct Service: "service" {
         /// The unit's name; `.service` may be left out.
         [title] pub name: String,

@@ -47,6 +47,8 @@ attributes! {
     /// A user of the host's own files.
     ///
     /// What is not given stays as it is. Users that directory services bring are left alone.
+    ///
+    ///     user deploy uid=1500 shell="/bin/bash" groups=sudo managehome=#true
     pub struct User: "user" {
         /// The user's name.
         [title] pub name: String,
