@@ -149,6 +149,8 @@ pub struct Gate {
     pub word: RelationWord,
     /// The refresh it carries, if any.
     pub notify: Option<Effect>,
+    /// Whether the other host may do without the target.
+    pub optional: bool,
     /// Where it was written.
     pub origin: Origin,
 }

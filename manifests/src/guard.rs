@@ -225,6 +225,7 @@ mod tests {
         assert_eq!(code("a {".repeat(65).as_bytes()), Some("KE0104"));
         assert_eq!(code(" a /-{".repeat(20).as_bytes()), Some("KE0105"));
         assert_eq!(code("/- a {\n".repeat(6).as_bytes()), Some("KE0105"));
+        assert_eq!(code("/- a \\\n {\n".repeat(6).as_bytes()), Some("KE0105"));
         assert_eq!(code("/-".repeat(9).as_bytes()), Some("KE0105"));
         assert_eq!(code("/*".repeat(1600).as_bytes()), Some("KE0106"));
         assert_eq!(code("a\n".repeat(50_000).as_bytes()), Some("KE0107"));

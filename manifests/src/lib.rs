@@ -3,6 +3,7 @@
 //! Pure: it reads a site through [`files::SiteFiles`] and never touches the machine it runs on.
 
 pub mod codes;
+pub mod compile;
 pub mod config;
 mod conversion;
 pub mod diagnostic;
@@ -12,10 +13,16 @@ pub mod explanation;
 pub mod facts;
 pub mod files;
 mod filters;
+pub mod fleet;
+pub mod fmt;
+mod footprints;
 pub mod guard;
 mod host_objects;
 pub mod inventory;
+pub mod kinds;
+pub mod library;
 mod lower;
+mod names;
 pub mod parse;
 pub mod pattern;
 mod run_variables;
@@ -23,7 +30,9 @@ pub mod scope;
 pub mod secrets;
 mod selection;
 pub mod selector;
+pub mod site;
 pub mod site_data;
+pub mod sources;
 pub mod syntax;
 mod tokens;
 pub mod toml_reader;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use keel_engine::value::Value;
-use minijinja::value::{Enumerator, Object};
+use minijinja::value::{Enumerator, Object, ValueKind};
 
 use crate::codes;
 use crate::conversion::{from_template, text, to_template};
@@ -291,7 +291,7 @@ fn advise_field<'a>(error: &mut EvalError, first: &str, mut value: minijinja::Va
             _ => {
                 error.message = format!("`{passed}` has no `{key}`");
                 let fields: Vec<String> = value.try_iter().map(|keys| keys.map(|key| key.to_string()).collect()).unwrap_or_default();
-                if value.kind() == minijinja::value::ValueKind::Map {
+                if value.kind() == ValueKind::Map {
                     error.help.extend(did_you_mean(key, fields.iter().map(String::as_str)));
                 }
                 return;
@@ -316,7 +316,7 @@ fn whole_expression(source: &str) -> Option<(&str, usize)> {
 
 /// Turns a value that carries an error into that error.
 fn valid(value: minijinja::Value) -> Result<minijinja::Value, EvalError> {
-    if value.kind() == minijinja::value::ValueKind::Invalid { Err(crate::conversion::error_of(&value)) } else { Ok(value) }
+    if value.kind() == ValueKind::Invalid { Err(crate::conversion::error_of(&value)) } else { Ok(value) }
 }
 
 impl Local {
@@ -331,6 +331,19 @@ impl Local {
     /// A plain value as expressions see it.
     pub fn of(value: &Value, scope: &Scope) -> Self {
         Self(to_template(value, &scope.site.secrets))
+    }
+
+    /// The items of a list; none if it is something else.
+    pub(crate) fn items(&self) -> Option<Vec<Local>> {
+        matches!(self.0.kind(), ValueKind::Seq | ValueKind::Iterable).then_some(())?;
+        Some(self.0.try_iter().ok()?.map(Local).collect())
+    }
+
+    /// The keys and values of a table; none if it is something else.
+    pub(crate) fn entries(&self) -> Option<Vec<(Local, Local)>> {
+        (self.0.kind() == ValueKind::Map).then_some(())?;
+        let keys = self.0.try_iter().ok()?;
+        keys.map(|key| Some((Local(key.clone()), Local(self.0.get_item(&key).ok()?)))).collect()
     }
 }
 

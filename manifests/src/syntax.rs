@@ -9,7 +9,7 @@ use keel_engine::catalog::RelationWord;
 use serde::{Deserialize, Serialize};
 
 /// A place in a file, in bytes. Manifests are at most 1 MiB long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Span {
     /// The first byte.
     pub start: u32,

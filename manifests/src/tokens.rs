@@ -19,7 +19,7 @@ pub(crate) enum TokenKind {
     Space,
     /// One line's end.
     Newline,
-    /// A backslash that continues a line, with what follows it on the line.
+    /// A backslash that continues a line, with what follows it up to the line's end and the end itself.
     Continuation,
     /// `// ...` without the line's end.
     LineComment,
@@ -144,8 +144,7 @@ impl Scanner<'_> {
             (Some(b'"'), _) => self.quoted(),
             (Some(b'#'), Some(b'"' | b'#')) => self.raw(),
             (Some(b'\\'), _) => {
-                self.at += 1;
-                self.skip_while(is_space);
+                self.continuation()?;
                 Ok(TokenKind::Continuation)
             }
             _ => Ok(self.word()),
@@ -185,6 +184,24 @@ impl Scanner<'_> {
                 TokenKind::Word
             }
         }
+    }
+
+    fn continuation(&mut self) -> Result<(), ScanError> {
+        self.at += 1;
+        self.skip_while(is_space);
+        while self.starts_with("/*") {
+            self.block_comment()?;
+            self.skip_while(is_space);
+        }
+        if self.starts_with("//") {
+            self.skip_while(|c| !is_newline(c));
+        }
+        if self.starts_with("\r\n") {
+            self.at += 2;
+        } else if let Some(newline) = self.character().filter(|c| is_newline(*c)) {
+            self.at += newline.len_utf8();
+        }
+        Ok(())
     }
 
     fn block_comment(&mut self) -> Result<TokenKind, ScanError> {
@@ -319,6 +336,7 @@ mod tests {
         assert_eq!(kinds("http://x"), [(TokenKind::Word, "http:"), (TokenKind::LineComment, "//x")]);
         assert_eq!(kinds("/etc/x"), [(TokenKind::Word, "/etc/x")]);
         assert_eq!(kinds("#true"), [(TokenKind::Word, "#true")]);
+        assert_eq!(kinds("\\ /* x */ // y\nz"), [(TokenKind::Continuation, "\\ /* x */ // y\n"), (TokenKind::Word, "z")]);
     }
 
     #[test]

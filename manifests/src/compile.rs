@@ -1,0 +1,124 @@
+//! Compiling one host: manifests are walked with the host's variables, and what they declare becomes
+//! a catalog. Everything that is wrong is collected; a catalog exists only if nothing is.
+
+mod assemble;
+pub(crate) mod attributes;
+mod drafts;
+mod frame;
+mod relations;
+mod sources;
+mod statements;
+mod uses;
+mod values;
+
+use std::collections::HashSet;
+
+use keel_engine::catalog::{Catalog, PruneRule};
+use keel_engine::contents::MemoryContents;
+
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::site::Site;
+use crate::syntax::Span;
+use drafts::{DraftContainer, Drafts, PendingOverride};
+use relations::PendingRelation;
+
+/// The most resources of a catalog.
+pub const RESOURCES_MAX: usize = 20_000;
+/// The most relations of a catalog.
+pub const RELATIONS_MAX: usize = 1_000_000;
+/// The most bytes of rendered text in a catalog.
+pub const RENDERED_BYTES_MAX: usize = 16 << 20;
+
+/// What came of compiling a host.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The catalog, if nothing is wrong.
+    pub catalog: Option<Catalog>,
+    /// The bytes that the catalog names.
+    pub contents: MemoryContents,
+    /// What there is to say.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A place in one of the site's manifests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    /// Position in the site's sources.
+    pub(crate) source: usize,
+    /// The bytes.
+    pub(crate) span: Span,
+}
+
+/// The state of one compile.
+pub(crate) struct Compiler<'s> {
+    site: &'s Site,
+    host: &'s str,
+    drafts: Drafts<'s>,
+    containers: Vec<DraftContainer<'s>>,
+    relations: Vec<PendingRelation<'s>>,
+    overrides: Vec<PendingOverride<'s>>,
+    prune: Vec<PruneRule>,
+    contents: MemoryContents,
+    rendered_bytes: usize,
+    /// A limit is passed: the rest is not looked at.
+    stopped: bool,
+    diagnostics: Vec<Diagnostic>,
+    /// What was said, as code, message and place.
+    said: HashSet<String>,
+}
+
+impl<'s> Compiler<'s> {
+    /// Compiles a host of a site.
+    pub(crate) fn run(site: &'s Site, host: &str) -> Compiled {
+        let known = site.data.inventory.host(host);
+        let (Some(host), Some(scope)) = (known, site.data.scope(host)) else {
+            let diagnostic = Diagnostic::error(codes::UNKNOWN_ASSIGNEE, format!("the inventory has no host `{host}`"));
+            let help = crate::diagnostic::did_you_mean(host, site.hosts());
+            let diagnostic = diagnostic.help(help.unwrap_or_else(|| "declare it in inventory/hosts.toml".to_owned()));
+            return Compiled { catalog: None, contents: MemoryContents::default(), diagnostics: vec![diagnostic] };
+        };
+        let mut compiler = Self {
+            site,
+            host: &host.name,
+            drafts: Drafts::default(),
+            containers: Vec::new(),
+            relations: Vec::new(),
+            overrides: Vec::new(),
+            prune: site.data.config.prune.clone(),
+            contents: MemoryContents::default(),
+            rendered_bytes: 0,
+            stopped: false,
+            diagnostics: Vec::new(),
+            said: HashSet::new(),
+        };
+        compiler.roots(&scope);
+        compiler.apply_overrides();
+        let catalog = compiler.assemble();
+        let good = !site.broken && !compiler.diagnostics.iter().any(Diagnostic::is_error);
+        Compiled { catalog: catalog.filter(|_| good), contents: compiler.contents, diagnostics: compiler.diagnostics }
+    }
+
+    /// Says something, unless it was said before: loops come by one place many times.
+    fn say(&mut self, mut diagnostic: Diagnostic) {
+        let place = diagnostic.labels.first().map(|label| format!("{}:{}", label.file, label.span.start));
+        if self.said.insert(format!("{} {} {}", diagnostic.code, place.unwrap_or_default(), diagnostic.message)) {
+            diagnostic.host = Some(self.host.to_owned());
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Adds a label for a place in a manifest.
+    fn label(&self, diagnostic: Diagnostic, place: Place, text: &str) -> Diagnostic {
+        match self.site.sources.all.get(place.source) {
+            Some(source) => diagnostic.at(&source.path, place.span.into(), text),
+            None => diagnostic,
+        }
+    }
+
+    /// Says an error at one place.
+    fn error(&mut self, code: &'static str, message: impl Into<String>, place: Place, help: impl Into<String>) {
+        let diagnostic = self.label(Diagnostic::error(code, message), place, "here").help(help);
+        self.say(diagnostic);
+    }
+}

@@ -1,0 +1,148 @@
+//! From drafts to the catalog, and the checks of the whole: attributes by the types themselves, then
+//! what resources touch, then the graph.
+
+use std::collections::HashMap;
+
+use keel_engine::attributes::AttributeError;
+use keel_engine::catalog::{Catalog, Container, Origin, Resource};
+use keel_engine::footprint::Footprint;
+use keel_engine::schema::TypeSchema;
+
+use super::drafts::{Draft, Drafts};
+use super::{Compiler, Place};
+use crate::codes;
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::footprints;
+
+impl<'s> Compiler<'s> {
+    /// Makes the catalog, complete or not, and says everything that is wrong with it.
+    pub(super) fn assemble(&mut self) -> Option<Catalog> {
+        let resolved = self.resolve_relations();
+        let mut origins = Origins::default();
+        let mut catalog = Catalog::empty(self.host, self.site.name());
+        for (mut relation, place) in resolved.relations {
+            relation.origin = origins.of(self, place);
+            catalog.relations.push(relation);
+        }
+        for (mut gate, place) in resolved.gates {
+            gate.origin = origins.of(self, place);
+            catalog.gates.push(gate);
+        }
+        for container in std::mem::take(&mut self.containers) {
+            let origin = origins.of(self, container.place);
+            catalog.containers.push(Container { address: container.address, parent: container.parent, origin });
+        }
+        let footprints = self.resources(&mut catalog, &mut origins);
+        catalog.prune = std::mem::take(&mut self.prune);
+        catalog.files = origins.files.iter().filter_map(|source| Some(self.site.sources.all.get(*source)?.path.clone())).collect();
+        if let Some((footprints, places)) = footprints {
+            for finding in footprints::check(&catalog, &footprints) {
+                let mut diagnostic = Diagnostic { labels: Vec::new(), ..finding.diagnostic };
+                for (resource, text) in finding.resources {
+                    if let Some(place) = places.get(resource) {
+                        diagnostic = self.label(diagnostic, *place, &text);
+                    }
+                }
+                diagnostic = self.at_origins(diagnostic, &catalog, &finding.relations);
+                self.say(diagnostic);
+            }
+        }
+        Some(catalog)
+    }
+
+    /// Adds labels for relations, which are known by their origin only.
+    fn at_origins(&self, mut diagnostic: Diagnostic, catalog: &Catalog, relations: &[(usize, String)]) -> Diagnostic {
+        for (relation, text) in relations {
+            let Some(origin) = catalog.relations.get(*relation).map(|relation| relation.origin) else { continue };
+            let Some(path) = catalog.files.get(origin.file as usize) else { continue };
+            let Some(source) = self.site.sources.all.iter().find(|source| source.path == *path) else { continue };
+            let offset = source.offset(origin.line, origin.column);
+            diagnostic = diagnostic.at(&source.path, offset..source.word_end(offset), text.clone());
+        }
+        diagnostic
+    }
+
+    /// Checks every resource. Footprints and places are there only if all could be checked.
+    fn resources(&mut self, catalog: &mut Catalog, origins: &mut Origins) -> Option<(Vec<Footprint>, Vec<Place>)> {
+        let drafts: Drafts<'s> = std::mem::take(&mut self.drafts);
+        let drafts = drafts.into_vec();
+        let mut footprints = Vec::with_capacity(drafts.len());
+        let mut places = Vec::with_capacity(drafts.len());
+        for mut draft in drafts {
+            let resource = Resource {
+                address: draft.address.clone(),
+                attributes: std::mem::take(&mut draft.written.values),
+                origin: origins.of(self, draft.place),
+                container: draft.container,
+                tags: std::mem::take(&mut draft.marks.tags),
+                noop: draft.marks.noop,
+            };
+            places.push(draft.place);
+            match self.site.types.check(&resource) {
+                Ok(footprint) => footprints.push(footprint),
+                // What could not be evaluated would only be said once more, as missing.
+                Err(_) if draft.written.lost => {}
+                Err(errors) => self.say_attributes(&draft, &resource, errors),
+            }
+            catalog.resources.push(resource);
+        }
+        (footprints.len() == places.len()).then_some((footprints, places))
+    }
+
+    fn say_attributes(&mut self, draft: &Draft, resource: &Resource, errors: Vec<AttributeError>) {
+        let schema = self.site.schema(&draft.address.type_name);
+        for error in errors {
+            let name = &error.attribute;
+            let given = resource.attributes.contains_key(name);
+            let of_title = schema.is_some_and(|schema| schema.title_attribute == name);
+            let place = draft.written.place(name).unwrap_or(draft.place);
+            let required = schema.and_then(|schema| schema.attribute(name)).is_some_and(|attribute| attribute.required);
+            let (code, message) = match (given, of_title) {
+                (false, true) => (codes::BAD_ATTRIBUTE, format!("{}: {}", draft.address, error.message)),
+                (false, false) if required => (codes::MISSING_ATTRIBUTE, format!("{} needs the attribute `{name}`", draft.address)),
+                _ => (codes::BAD_ATTRIBUTE, format!("{}: `{name}` {}", draft.address, verb(&error.message))),
+            };
+            let help = error.help.or_else(|| schema.and_then(|schema| describe(schema, name)));
+            self.error(code, message, place, help.unwrap_or_else(|| format!("`keel doc {}` has the attributes", draft.address.type_name)));
+        }
+    }
+}
+
+/// Messages of types go on after the attribute's name (`is required`), or stand alone (`expected int, ...`).
+fn verb(message: &str) -> String {
+    let goes_on =
+        ["is ", "needs ", "must ", "and ", "cannot ", "exclude", "names ", "lends "].iter().any(|start| message.starts_with(start));
+    if goes_on { message.to_owned() } else { format!("is wrong: {message}") }
+}
+
+/// The first sentence on an attribute from its documentation.
+fn describe(schema: &TypeSchema, name: &str) -> Option<String> {
+    match schema.attribute(name) {
+        Some(attribute) => {
+            let doc = attribute.doc.trim();
+            let sentence = doc.split_inclusive(". ").next().unwrap_or(doc).lines().map(str::trim).collect::<Vec<_>>().join(" ");
+            Some(format!("`{name}` ({}): {}", attribute.kind, sentence.trim()))
+        }
+        None => did_you_mean(name, schema.attributes.iter().map(|attribute| attribute.name)),
+    }
+}
+
+/// The files that a catalog's origins point into, numbered as they come up.
+#[derive(Default)]
+struct Origins {
+    /// Positions in the site's sources.
+    files: Vec<usize>,
+    numbers: HashMap<usize, u32>,
+}
+
+impl Origins {
+    fn of(&mut self, compiler: &Compiler<'_>, place: Place) -> Origin {
+        let number = *self.numbers.entry(place.source).or_insert_with(|| {
+            self.files.push(place.source);
+            u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX)
+        });
+        let (line, column) =
+            compiler.site.sources.all.get(place.source).map_or((1, 1), |source| source.position(place.span.start as usize));
+        Origin { file: number, line, column }
+    }
+}

@@ -1,0 +1,165 @@
+//! Relations: remembered while the manifests are walked, resolved when everything is declared.
+
+use std::collections::HashSet;
+
+use keel_engine::address::Address;
+use keel_engine::catalog::{Effect, Gate, Node, Relation, RelationWord};
+
+use super::frame::Frame;
+use super::{Compiler, Place, RELATIONS_MAX};
+use crate::codes;
+use crate::diagnostic::did_you_mean;
+use crate::syntax::{self, Literal, RelationPlace};
+
+/// A relation whose target may not be declared yet.
+pub(super) struct PendingRelation<'s> {
+    from: Node,
+    written: &'s syntax::Relation,
+    target: Address,
+    place: Place,
+    /// Other hosts whose thing is meant; none for this host's own.
+    hosts: Option<Vec<String>>,
+}
+
+/// All relations of a catalog, with the places that become their origins.
+#[derive(Default)]
+pub(super) struct Resolved {
+    pub(super) relations: Vec<(Relation, Place)>,
+    pub(super) gates: Vec<(Gate, Place)>,
+}
+
+impl<'s> Compiler<'s> {
+    /// Remembers the relations of a resource or a use.
+    pub(super) fn remember_relations(&mut self, from: Node, relations: &'s [syntax::Relation], frame: &Frame<'s>) {
+        for written in relations {
+            let Some(hosts) = self.hosts_meant(&written.place, frame) else { continue };
+            for reference in &written.targets {
+                let Some(target) = self.address(reference, frame) else { continue };
+                let place = frame.place(reference.title.span);
+                if self.relations.len() >= RELATIONS_MAX {
+                    self.stopped = true;
+                    let help = "point at whole modules, (module)NAME, in place of many resources";
+                    return self.error(
+                        codes::TOO_MANY_RELATIONS,
+                        format!("the catalog has more than {RELATIONS_MAX} relations"),
+                        place,
+                        help,
+                    );
+                }
+                self.relations.push(PendingRelation { from, written, target, place, hosts: hosts.clone() });
+            }
+        }
+    }
+
+    /// The other hosts that a relation means; the outer none if that cannot be told.
+    fn hosts_meant(&mut self, place: &'s RelationPlace, frame: &Frame<'s>) -> Option<Option<Vec<String>>> {
+        let (literal, what) = match place {
+            RelationPlace::Here => return Some(None),
+            RelationPlace::Host(literal) => (literal, "the name of a host"),
+            RelationPlace::Group(literal) => (literal, "the name of a group"),
+            RelationPlace::On(literal) => (literal, "a selector"),
+        };
+        let text = self.public_text(literal, what, frame)?;
+        let at = frame.place(literal.span);
+        if matches!(place, RelationPlace::Host(_)) {
+            return self.one_host(&text, at);
+        }
+        let selected = match place {
+            RelationPlace::Group(_) => self.group_members(&text, at)?,
+            _ => self.selected(&text, literal, frame)?,
+        };
+        // A thing cannot wait for its own host as it waits for the others.
+        Some(Some(selected.into_iter().filter(|name| name != self.host).collect()))
+    }
+
+    fn one_host(&mut self, name: &str, at: Place) -> Option<Option<Vec<String>>> {
+        if name == self.host {
+            return Some(None);
+        }
+        if self.site.data.inventory.host(name).is_some() {
+            return Some(Some(vec![name.to_owned()]));
+        }
+        let help = did_you_mean(name, self.site.hosts()).unwrap_or_else(|| "declare it in inventory/hosts.toml".to_owned());
+        self.error(codes::UNKNOWN_ASSIGNEE, format!("the inventory has no host `{name}`"), at, help);
+        None
+    }
+
+    fn group_members(&mut self, name: &str, at: Place) -> Option<Vec<String>> {
+        let inventory = &self.site.data.inventory;
+        if inventory.group(name).is_none() {
+            let help = did_you_mean(name, inventory.groups().map(|group| &*group.name))
+                .unwrap_or_else(|| "groups are files of inventory/groups".to_owned());
+            self.error(codes::UNKNOWN_ASSIGNEE, format!("the inventory has no group `{name}`"), at, help);
+            return None;
+        }
+        Some(inventory.members(name).into_iter().map(|host| host.name.to_string()).collect())
+    }
+
+    fn selected(&mut self, text: &str, literal: &Literal, frame: &Frame<'s>) -> Option<Vec<String>> {
+        match self.site.select(text) {
+            Ok(hosts) => Some(hosts),
+            Err(error) => self.evaluated(Err(error), literal, frame),
+        }
+    }
+
+    /// Resolves everything remembered.
+    pub(super) fn resolve_relations(&mut self) -> Resolved {
+        let Resolved { mut relations, mut gates } = Resolved::default();
+        let mut seen = HashSet::new();
+        for pending in std::mem::take(&mut self.relations) {
+            let word = pending.written.word;
+            let notify = effect_of(pending.written);
+            let origin = Default::default();
+            match &pending.hosts {
+                Some(hosts) => {
+                    for host in hosts {
+                        let (target, optional) = (pending.target.clone(), pending.written.optional);
+                        gates
+                            .push((Gate { node: pending.from, host: host.clone(), target, word, notify, optional, origin }, pending.place));
+                    }
+                }
+                None => {
+                    let Some(other) = self.target(&pending) else { continue };
+                    let (first, then) = match word {
+                        RelationWord::Require | RelationWord::Subscribe => (other, pending.from),
+                        RelationWord::Before | RelationWord::Notify => (pending.from, other),
+                    };
+                    if seen.insert((first, then, notify)) {
+                        relations.push((Relation { first, then, notify, word, origin }, pending.place));
+                    }
+                }
+            }
+        }
+        Resolved { relations, gates }
+    }
+
+    fn target(&mut self, pending: &PendingRelation<'s>) -> Option<Node> {
+        let address = &pending.target;
+        let found = if address.is_container() {
+            self.containers.iter().position(|container| container.module == &*address.title).map(Node::Container)
+        } else {
+            self.drafts.find(address).map(Node::Resource)
+        };
+        if found.is_some() || pending.written.optional {
+            return found;
+        }
+        let near = if address.is_container() {
+            did_you_mean(&address.title, self.containers.iter().map(|container| container.module))
+        } else {
+            self.drafts.nearest(address)
+        };
+        let help = near.unwrap_or_else(|| "declare it for this host, or write optional=#true".to_owned());
+        let message = format!("`{}` points at {address}, which is not in the catalog", pending.written.word);
+        self.error(codes::DANGLING, message, pending.place, help);
+        None
+    }
+}
+
+/// The refresh that a relation carries; without a word it is a restart.
+fn effect_of(written: &syntax::Relation) -> Option<Effect> {
+    let effect = match written.effect.as_ref().map(|effect| &*effect.text) {
+        Some("reload") => Effect::Reload,
+        _ => Effect::Restart,
+    };
+    matches!(written.word, RelationWord::Notify | RelationWord::Subscribe).then_some(effect)
+}

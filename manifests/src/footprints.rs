@@ -1,0 +1,207 @@
+//! What resources touch, compared: two writers of one thing need an order, and the relations as a
+//! whole must not go in a circle. Works on catalogs alone, so that any of them can be checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keel_engine::catalog::{Catalog, Resource};
+use keel_engine::footprint::Footprint;
+use keel_engine::graph::{Cycle, Edge, Graph, Vertex};
+use keel_engine::value::Value;
+
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+
+/// Something wrong, with the resources and relations that are its places.
+pub(crate) struct Finding {
+    /// What there is to say, without places.
+    pub(crate) diagnostic: Diagnostic,
+    /// Resources by position, and what to say at each.
+    pub(crate) resources: Vec<(usize, String)>,
+    /// Relations by position, and what to say at each.
+    pub(crate) relations: Vec<(usize, String)>,
+}
+
+/// How many findings of one kind are said: a loop can make thousands.
+const FINDINGS_MAX: usize = 50;
+
+/// Checks a catalog. `footprints` are those of its resources, in their order.
+pub(crate) fn check(catalog: &Catalog, footprints: &[Footprint]) -> Vec<Finding> {
+    let mut findings = same_things(catalog, footprints);
+    match Graph::build(catalog, footprints) {
+        Ok(graph) => findings.extend(unordered_writes(catalog, footprints, &graph)),
+        Err(cycle) => findings.push(say_cycle(&cycle)),
+    }
+    findings.extend(absent_parents(catalog, footprints));
+    findings
+}
+
+/// Two resources of one type that provide the same key are one thing under two names.
+fn same_things(catalog: &Catalog, footprints: &[Footprint]) -> Vec<Finding> {
+    let mut first_by_key: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for (position, (resource, footprint)) in catalog.resources.iter().zip(footprints).enumerate() {
+        for key in footprint.provides.iter().filter(|key| footprint.writes.contains(key)) {
+            let first = *first_by_key.entry((&resource.address.type_name, key)).or_insert(position);
+            let Some(other) = catalog.resources.get(first).filter(|_| first != position) else { continue };
+            let message = format!("{} and {} are the same {}", other.address, resource.address, describe_key(key));
+            let diagnostic =
+                Diagnostic::error(codes::SAME_THING, message).help("keep one of them; `override` changes a resource from elsewhere");
+            let resources = vec![(position, "again here".to_owned()), (first, "first here".to_owned())];
+            findings.push(Finding { diagnostic, resources, relations: Vec::new() });
+        }
+    }
+    findings.truncate(FINDINGS_MAX);
+    findings
+}
+
+/// Two writers of one key, in whatever form, come one after the other.
+fn unordered_writes(catalog: &Catalog, footprints: &[Footprint], graph: &Graph) -> Vec<Finding> {
+    let mut writers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (position, footprint) in footprints.iter().enumerate() {
+        let keys: BTreeSet<&str> = footprint.writes.iter().map(String::as_str).collect();
+        for key in keys {
+            writers.entry(key).or_default().push(position);
+        }
+    }
+    let mut findings = Vec::new();
+    for (key, positions) in &writers {
+        let whole = key.split_once('#').and_then(|(whole, _)| writers.get(whole)).map_or(&[][..], Vec::as_slice);
+        for (index, then) in positions.iter().enumerate() {
+            let earlier = positions.get(..index).unwrap_or_default();
+            for first in earlier.iter().chain(whole) {
+                if findings.len() >= FINDINGS_MAX {
+                    return findings;
+                }
+                let same_title = is_same_thing(catalog, footprints, (*first, *then), key);
+                if first != then && !same_title && !graph.is_ordered(*first, *then) && !graph.is_ordered(*then, *first) {
+                    findings.extend(say_unordered(catalog, *first, *then, key));
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// What [`same_things`] has said already.
+fn is_same_thing(catalog: &Catalog, footprints: &[Footprint], pair: (usize, usize), key: &str) -> bool {
+    let of = |position: usize| Some((&catalog.resources.get(position)?.address.type_name, footprints.get(position)?));
+    match (of(pair.0), of(pair.1)) {
+        (Some((first_type, first)), Some((then_type, then))) => {
+            let provides = |footprint: &Footprint| footprint.provides.iter().any(|provided| provided == key);
+            first_type == then_type && provides(first) && provides(then)
+        }
+        _ => false,
+    }
+}
+
+fn say_unordered(catalog: &Catalog, first: usize, then: usize, key: &str) -> Option<Finding> {
+    let (one, other) = (catalog.resources.get(first)?, catalog.resources.get(then)?);
+    let message = format!("{} and {} both write the {}, in no order", one.address, other.address, describe_key(key));
+    let help = format!("let one of them require the other, or leave the {} to one of them", describe_key(key));
+    let diagnostic = Diagnostic::error(codes::UNORDERED_WRITES, message).help(help);
+    let resources = vec![(then, "this one".to_owned()), (first, "and this one".to_owned())];
+    Some(Finding { diagnostic, resources, relations: Vec::new() })
+}
+
+/// A folder that is removed while something in it is kept.
+fn absent_parents(catalog: &Catalog, footprints: &[Footprint]) -> Vec<Finding> {
+    let mut removed: BTreeMap<&str, usize> = BTreeMap::new();
+    for (position, (resource, footprint)) in catalog.resources.iter().zip(footprints).enumerate() {
+        if is_absent(resource) {
+            removed.extend(footprint.writes.iter().filter_map(|key| Some((key.strip_prefix("path:")?, position))));
+        }
+    }
+    let mut findings = Vec::new();
+    for (position, (resource, footprint)) in catalog.resources.iter().zip(footprints).enumerate() {
+        if removed.is_empty() || is_absent(resource) {
+            continue;
+        }
+        let paths = footprint.writes.iter().filter_map(|key| key.strip_prefix("path:"));
+        let parent = paths.flat_map(parents).find_map(|parent| removed.get(parent).copied());
+        let Some((folder, at)) = parent.and_then(|at| Some((catalog.resources.get(at)?, at))) else { continue };
+        let message = format!("{} is removed, and {} lies in it", folder.address, resource.address);
+        let diagnostic = Diagnostic::error(codes::PARENT_ABSENT, message).help("keep the folder, or remove what lies in it, too");
+        let resources = vec![(position, "lies in it".to_owned()), (at, "is removed".to_owned())];
+        findings.push(Finding { diagnostic, resources, relations: Vec::new() });
+    }
+    findings.truncate(FINDINGS_MAX);
+    findings
+}
+
+fn is_absent(resource: &Resource) -> bool {
+    resource.attributes.get("ensure").and_then(Value::as_str) == Some("absent")
+}
+
+/// The folders above a path, the nearest first, without the root.
+fn parents(path: &str) -> impl Iterator<Item = &str> {
+    let path = path.split('#').next().unwrap_or(path);
+    path.rmatch_indices('/').map(|(at, _)| path.get(..at).unwrap_or_default()).filter(|parent| !parent.is_empty())
+}
+
+/// `path:/etc/motd` as people say it.
+fn describe_key(key: &str) -> String {
+    match key.split_once(':') {
+        Some((space, name)) => format!("{space} {name}"),
+        None => key.to_owned(),
+    }
+}
+
+/// A circle of relations, whole.
+fn say_cycle(cycle: &Cycle) -> Finding {
+    let names: Vec<String> = cycle.steps.iter().map(|step| step.address.to_string()).collect();
+    let shown = match names.as_slice() {
+        [one] => format!("{one} waits for itself"),
+        many => {
+            let first = many.first().cloned().unwrap_or_default();
+            format!("these wait for each other: {}, then {first} again", shortened(many).join(", then "))
+        }
+    };
+    let mut finding = Finding { diagnostic: Diagnostic::error(codes::CYCLE, shown), resources: Vec::new(), relations: Vec::new() };
+    let successors = cycle.steps.iter().cycle().skip(1);
+    for (step, next) in cycle.steps.iter().zip(successors) {
+        let order = format!("{} comes before {}", step.address, next.address);
+        match &step.edge {
+            Edge::Explicit(relation) => finding.relations.push((*relation, order)),
+            Edge::Automatic(key) => {
+                let why = format!("{order}: it needs the {}", describe_key(key));
+                finding.resources.extend(position_of(&next.vertex).map(|position| (position, why)));
+            }
+            Edge::Containment => {
+                finding.resources.extend(position_of(&step.vertex).map(|position| (position, format!("{order}: it is part of it"))))
+            }
+        }
+    }
+    finding.relations.truncate(FINDINGS_MAX);
+    finding.resources.truncate(FINDINGS_MAX);
+    finding.diagnostic = finding.diagnostic.help("take one of these relations away, or turn it around");
+    finding
+}
+
+fn position_of(vertex: &Vertex) -> Option<usize> {
+    match vertex {
+        Vertex::Resource(position) => Some(*position),
+        Vertex::Begin(_) | Vertex::End(_) => None,
+    }
+}
+
+/// A long chain by its two ends.
+fn shortened(names: &[String]) -> Vec<String> {
+    const SHOWN: usize = 20;
+    if names.len() <= SHOWN {
+        return names.to_vec();
+    }
+    let left_out = names.len() - SHOWN;
+    let (start, end) = (names.iter().take(SHOWN / 2), names.iter().skip(names.len() - SHOWN / 2));
+    start.cloned().chain([format!("{left_out} more")]).chain(end.cloned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parents_are_the_folders_above() {
+        assert_eq!(parents("/a/b/c#x/y").collect::<Vec<_>>(), ["/a/b", "/a"]);
+        assert_eq!(parents("/a").count(), 0);
+    }
+}

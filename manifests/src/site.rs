@@ -1,0 +1,188 @@
+//! A site, loaded: its data, its manifests, and what of them can be checked without a host.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use keel_engine::catalog::Catalog;
+use keel_engine::resource::Types;
+use keel_engine::schema::TypeSchema;
+
+use crate::codes;
+use crate::compile::{Compiled, Compiler};
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::evaluation_error::EvalError;
+use crate::files::SiteFiles;
+use crate::fleet;
+use crate::inventory::ALL;
+use crate::library::WithLibrary;
+use crate::pattern::Pattern;
+use crate::selector::{Selector, SelectorError};
+use crate::site_data::{SiteData, SiteInput};
+use crate::sources::{LoweredCache, Sources};
+use crate::syntax::{Assignment, AssignmentWord, Statement};
+
+/// How a site is loaded.
+#[derive(Default)]
+pub struct LoadOptions<'c> {
+    /// Facts and variables of this run.
+    pub input: SiteInput,
+    /// Lowered manifests of earlier runs.
+    pub cache: Option<&'c dyn LoweredCache>,
+}
+
+/// A site whose hosts can be compiled, each on its own and several at a time.
+pub struct Site {
+    pub(crate) data: Arc<SiteData>,
+    pub(crate) sources: Sources,
+    pub(crate) files: Arc<WithLibrary>,
+    pub(crate) types: &'static dyn Types,
+    schemas: HashMap<&'static str, usize>,
+    /// The selectors of the manifests' `on` blocks.
+    selectors: HashMap<Arc<str>, Selector>,
+    /// Whether loading found an error: then no host has a catalog.
+    pub(crate) broken: bool,
+}
+
+impl Site {
+    /// Loads a site. There is none only where nothing at all can be compiled; errors may be found in
+    /// any case, and then the hosts' compiles find what else is wrong, but make no catalogs.
+    pub fn load(
+        files: Arc<dyn SiteFiles + Send + Sync>,
+        options: LoadOptions<'_>,
+        types: &'static dyn Types,
+    ) -> (Option<Self>, Vec<Diagnostic>) {
+        let (data, mut out) = SiteData::load(&files, options.input);
+        let files = Arc::new(WithLibrary { site: files });
+        let sources = Sources::load(&*files, options.cache, &mut out);
+        for (name, place) in &sources.modules {
+            data.register_templates(name, Arc::clone(&files) as _, &in_folder(&place.folder, "templates"));
+        }
+        data.register_templates("", Arc::clone(&files) as _, "templates");
+        let schemas = types.schemas().iter().enumerate().map(|(position, schema)| (schema.name, position)).collect();
+        let mut site = Self { data, sources, files, types, schemas, selectors: HashMap::new(), broken: false };
+        site.selectors = site.parse_selectors();
+        crate::names::check(&site, &mut out);
+        site.broken = out.iter().any(Diagnostic::is_error);
+        (Some(site), out)
+    }
+
+    /// The site's name.
+    pub fn name(&self) -> &str {
+        &self.data.config.name
+    }
+
+    /// Inventory, variables, facts and secrets' names.
+    pub fn data(&self) -> &Arc<SiteData> {
+        &self.data
+    }
+
+    /// The names of all hosts, in the order of the inventory.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.data.inventory.hosts().map(|host| &*host.name)
+    }
+
+    /// The site's files together with the stock library's: whatever a label can point at.
+    pub fn files(&self) -> &dyn SiteFiles {
+        &*self.files
+    }
+
+    /// Compiles one host.
+    pub fn compile(&self, host: &str) -> Compiled {
+        Compiler::run(self, host)
+    }
+
+    /// Checks the catalogs of all hosts together.
+    pub fn check_fleet(&self, catalogs: &[Catalog]) -> Vec<Diagnostic> {
+        fleet::check(catalogs, &|catalog, origin| {
+            let path = catalog.files.get(origin.file as usize)?;
+            let source = self.sources.all.iter().find(|source| source.path == *path)?;
+            let offset = source.offset(origin.line, origin.column);
+            Some((Arc::clone(&source.path), offset..source.word_end(offset)))
+        })
+    }
+
+    /// The hosts that a selector means, in the order of the inventory.
+    ///
+    /// # Errors
+    /// Says what is wrong with the selector: its form, or a name that the inventory does not have.
+    pub fn select(&self, selector: &str) -> Result<Vec<String>, EvalError> {
+        let parsed = self.parse_selector(selector)?;
+        Ok(self.data.select(&parsed)?.into_iter().map(str::to_owned).collect())
+    }
+
+    /// The good selectors of all `on` blocks; the check of names says what is wrong with the others.
+    fn parse_selectors(&self) -> HashMap<Arc<str>, Selector> {
+        let statements = self.sources.all.iter().flat_map(|source| &source.manifest.statements);
+        let names = statements.filter_map(|statement| match statement {
+            Statement::Assignment(Assignment { to: AssignmentWord::On, names, .. }) => Some(names),
+            _ => None,
+        });
+        names.flatten().filter_map(|name| Some((Arc::clone(&name.text), self.parse_selector(&name.text).ok()?))).collect()
+    }
+
+    fn parse_selector(&self, text: &str) -> Result<Selector, EvalError> {
+        let told = |error: SelectorError| EvalError {
+            range: Some(error.span),
+            help: error.help.into_iter().collect(),
+            ..EvalError::new(error.code, error.message)
+        };
+        let parsed = Selector::parse(text).map_err(told)?;
+        match self.data.unknown_names(&parsed).into_iter().next() {
+            Some(error) => Err(told(error)),
+            None => Ok(parsed),
+        }
+    }
+
+    /// Whether a host gets what a block says.
+    pub(crate) fn assigned(&self, assignment: &Assignment, host: &str) -> bool {
+        let inventory = &self.data.inventory;
+        assignment.names.iter().any(|name| match assignment.to {
+            AssignmentWord::Host => Pattern::parse(&name.text).is_ok_and(|pattern| pattern.matches(host)),
+            AssignmentWord::Group => inventory.groups_of(host).iter().any(|group| group.name == name.text),
+            AssignmentWord::On => match self.selectors.get(&name.text) {
+                Some(selector) => self.data.selects(selector, host).unwrap_or(false),
+                None => false,
+            },
+        })
+    }
+
+    /// What is wrong with the name of a block that says who gets something, with the part of the name
+    /// that is to blame; also that it means nobody.
+    pub(crate) fn assignee_problem(&self, word: AssignmentWord, name: &str) -> Option<(Diagnostic, Option<Range<usize>>)> {
+        let inventory = &self.data.inventory;
+        let unknown = |what: &str, near: Option<String>, file: &str| {
+            let diagnostic = Diagnostic::error(codes::UNKNOWN_ASSIGNEE, format!("the inventory has no {what} `{name}`"));
+            Some((diagnostic.help(near.unwrap_or_else(|| format!("declare it in {file}"))), None))
+        };
+        let nobody = |message: String| {
+            let diagnostic = Diagnostic::warning(codes::NOBODY, message).help("what stands here has no effect at present");
+            Some((diagnostic, None))
+        };
+        match word {
+            AssignmentWord::Host if Pattern::parse(name).is_ok_and(|pattern| self.hosts().any(|host| pattern.matches(host))) => None,
+            AssignmentWord::Host => unknown("host", did_you_mean(name, self.hosts()), "inventory/hosts.toml"),
+            AssignmentWord::Group if inventory.group(name).is_none() && name != ALL => {
+                let near = did_you_mean(name, inventory.groups().map(|group| &*group.name));
+                unknown("group", near, &format!("inventory/groups/{name}.toml"))
+            }
+            AssignmentWord::Group if inventory.members(name).is_empty() => nobody(format!("nobody is in group `{name}`")),
+            AssignmentWord::Group => None,
+            AssignmentWord::On => match self.select(name) {
+                Ok(hosts) if hosts.is_empty() => nobody("the selector means no host".to_owned()),
+                Ok(_) => None,
+                Err(error) => Some((Diagnostic { help: error.help, ..Diagnostic::error(error.code, error.message) }, error.range)),
+            },
+        }
+    }
+
+    /// The declaration of a resource type.
+    pub(crate) fn schema(&self, name: &str) -> Option<&'static TypeSchema> {
+        self.types.schemas().get(*self.schemas.get(name)?)
+    }
+}
+
+/// A folder below a module's folder, or below the site for what stands in no module's.
+pub(crate) fn in_folder(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
