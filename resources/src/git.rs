@@ -30,6 +30,8 @@ attributes! {
     /// A branch is followed: the remote is asked on each run. A tag or a commit that is there already
     /// needs no network. Work that somebody did in the checkout is never thrown away: where files that
     /// git knows were changed, moving to another revision fails unless `force=#true`. Hooks never run.
+    ///
+    ///     git "/srv/app" repo="https://git.example.org/app.git" revision=v1.4.2
     pub struct Git: "git" {
         /// Where the checkout is.
         [title] pub path: AbsolutePath,

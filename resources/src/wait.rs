@@ -20,6 +20,8 @@ attributes! {
     /// It never changes anything. What it waits for is a port, paths, a command or several of them; all
     /// have to be so at once. In a plan it says what it would wait for. When the time is up it fails,
     /// and what requires it is skipped.
+    ///
+    ///     wait "database" tcp="db-1:3306" timeout="2m"
     pub struct Wait: "wait" {
         /// What people call it.
         [title] pub name: String,

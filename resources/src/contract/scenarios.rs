@@ -68,7 +68,7 @@ fn table(entries: &[(&str, Value)]) -> Value {
 }
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    [files(), file_parts(), accounts(), acts()].into_iter().flatten().collect()
+    [files(), file_parts(), accounts(), acts(), checkouts(), waits()].into_iter().flatten().collect()
 }
 
 fn files() -> Vec<Scenario> {
@@ -182,4 +182,41 @@ fn acts() -> Vec<Scenario> {
         ]
     };
     vec![base("make", &[], touch, &["! command"]), base("make", &[("/made", "x")], touch, &[])]
+}
+
+/// Checkouts of a repository that is made beside them.
+fn checkouts() -> Vec<Scenario> {
+    let base = |title, files, attributes, changes| Scenario {
+        type_name: "git",
+        title,
+        files,
+        attributes,
+        changes,
+        also_writes: &[],
+        needs: Needs::Nothing,
+    };
+    let origin = |trial: &Trial| {
+        let path = trial.path("/origin");
+        std::fs::create_dir_all(&path).unwrap();
+        let script = "git init -q -b main . && git -c user.name=a -c user.email=a commit -q --allow-empty -m one";
+        trial.host.command("/bin/sh").arguments(["-c", script]).directory(&path).environment("HOME", "/").succeed().unwrap();
+        vec![("repo", Value::from(path.to_string_lossy().into_owned())), ("revision", text("main"))]
+    };
+    vec![
+        base("/work", &[], origin, &["+ ensure"]),
+        base("/work", &[("/work/x", "")], |_| vec![("ensure", text("absent")), ("force", Value::Bool(true))], &["- ensure"]),
+    ]
+}
+
+/// Waiting changes nothing.
+fn waits() -> Vec<Scenario> {
+    vec![Scenario {
+        type_name: "wait",
+        title: "x",
+        files: &[("/here", "")],
+        attributes: |_| vec![("paths", list(&["/here"])), ("absent", list(&["/gone"]))],
+        changes: &[],
+        also_writes: &[],
+        needs: Needs::Nothing,
+    }]
 }
