@@ -3,6 +3,7 @@
 //! A type is one file and one line in [`all`].
 
 mod accounts;
+pub mod archive;
 pub mod block;
 #[cfg(test)]
 mod contract;
@@ -48,6 +49,7 @@ pub fn all() -> Vec<&'static dyn AnyType<Host>> {
         &exec::ExecType,
         &cron::CronType,
         &git::GitType,
+        &archive::ArchiveType,
         &wait::WaitType,
     ]
 }
