@@ -14,7 +14,12 @@ use crate::settings::Environment;
 ///
 /// A site is a folder with a keel.toml; without an argument, the nearest one upward is taken.
 #[derive(Debug, Parser)]
-#[command(name = "keel", version, max_term_width = 100, after_help = "Example:\n  keel plan examples/quickstart --host here --root /tmp/here")]
+#[command(
+    name = "keel",
+    version,
+    max_term_width = 100,
+    after_help = "Example:\n  keel plan examples/quickstart --host here --root /tmp/here"
+)]
 pub struct Cli {
     /// When to use colour; NO_COLOR in the environment means never.
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]

@@ -43,6 +43,14 @@ impl SiteFolder {
         Err(Error::usage(message).hint(format!("a {SITE_FILE} with the line name = \"my-site\" makes one")))
     }
 
+    /// Any folder, for those who only want its files.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn any(folder: &Path) -> Result<Self> {
+        Self::canonical(folder)
+    }
+
     fn canonical(folder: &Path) -> Result<Self> {
         let folder = fs::canonicalize(folder).map_err(|error| Error::host(format!("cannot open {}: {error}", folder.display())))?;
         Ok(Self { folder })
@@ -51,6 +59,17 @@ impl SiteFolder {
     /// Where it is.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Every file and folder of the site, for those who want to know whether anything changed.
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub fn stamps(&self) -> std::result::Result<Vec<PathBuf>, String> {
+        let mut files = Vec::new();
+        self.walk(&self.folder, &mut files)?;
+        let files = files.into_iter().map(|file| self.folder.join(file.path));
+        Ok(std::iter::once(self.folder.clone()).chain(files).collect())
     }
 
     /// Where a file of the site is, if links do not lead out of the site.

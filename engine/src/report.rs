@@ -117,6 +117,21 @@ pub enum Outcome {
     Unknown,
 }
 
+impl Outcome {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Unchanged => "unchanged",
+            Outcome::Changed => "changed",
+            Outcome::Failed => "failed",
+            Outcome::Skipped => "skipped",
+            Outcome::Waiting => "waiting",
+            Outcome::WouldChange => "would change",
+            Outcome::Unknown => "unknown",
+        }
+    }
+}
+
 /// Why a resource has the outcome that it has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{IsTerminal, Read};
+use std::io::{BufReader, IsTerminal, Read};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -136,7 +136,8 @@ fn closed_text(site: &SiteFolder, path: &str) -> Result<String> {
 }
 
 fn open(identities: &[age::x25519::Identity], path: &str, closed: &str) -> Result<Secret> {
-    identity::open(identities, closed).map_err(|why| Error::host(format!("cannot open secret {path}: {why}")).hint("name the right key file in KEEL_IDENTITY"))
+    identity::open(identities, closed)
+        .map_err(|why| Error::host(format!("cannot open secret {path}: {why}")).hint("name the right key file in KEEL_IDENTITY"))
 }
 
 fn get(site: &SiteFolder, path: &str, context: &Context) -> Result<()> {
@@ -172,7 +173,7 @@ fn random_text(length: usize) -> Result<String> {
     let source = File::open("/dev/urandom").map_err(failed)?;
     let fair = u8::try_from(256 / ALPHABET.len() * ALPHABET.len()).unwrap_or(u8::MAX);
     let mut text = String::with_capacity(length);
-    for byte in source.bytes() {
+    for byte in BufReader::with_capacity(256, source).bytes() {
         let byte = byte.map_err(failed)?;
         if byte < fair {
             text.push(char::from(ALPHABET[usize::from(byte) % ALPHABET.len()]));

@@ -29,6 +29,11 @@ pub fn collect(root: &Path) -> Map {
     facts
 }
 
+/// The names of this machine: `hostname`, `fqdn` and, if there is one, `domain`.
+pub fn names() -> Map {
+    network::names(Path::new("/"))
+}
+
 /// A file of the kernel or of `/etc`, without the blanks around it; none if it cannot be read.
 fn read(path: impl AsRef<Path>) -> Option<String> {
     let text = std::fs::read_to_string(path).ok()?;

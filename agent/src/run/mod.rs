@@ -45,8 +45,8 @@ pub struct Options<'a> {
 pub struct Desired {
     /// The catalog, secrets closed.
     pub catalog: Catalog,
-    /// Its identity.
-    pub id: Digest,
+    /// Its binary form.
+    pub bytes: Vec<u8>,
     /// Its contents.
     pub contents: Arc<dyn Contents>,
 }
@@ -71,8 +71,7 @@ pub fn make(
     };
     let previous = PreviousCatalog::load(&state).map_err(Error::host)?;
     let mut catalog = desired.catalog;
-    let bytes = catalog.to_bytes().map_err(|error| Error::host(format!("cannot encode the catalog: {error}")))?;
-    let unchanged_catalog = previous.is(&bytes);
+    let unchanged_catalog = previous.is(&desired.bytes);
     let types = keel_resources::all();
     let declared_count = catalog.resources.len();
     let orphans = if unchanged_catalog { Orphans::default() } else { sort_orphans(&previous, &catalog, options, &types)? };
@@ -105,7 +104,7 @@ pub fn make(
         run: run_name,
         host: catalog.host.clone(),
         site: catalog.site.clone(),
-        catalog: desired.id,
+        catalog: Digest::of(&desired.bytes),
         mode: options.mode,
         started_ms,
         duration_ms: milliseconds(clock.elapsed()),

@@ -283,7 +283,15 @@ fn a_gate_makes_it_and_what_follows_wait() {
     let mut stage = Stage::new(&[("a", &[]), ("b", &[]), ("c", &[])]).relate(0, 1, None);
     let target = Address::new("module", "galera");
     let (node, origin) = (Node::Resource(0), Origin::default());
-    stage.catalog.gates.push(Gate { node, host: "db-1".to_owned(), target, word: RelationWord::Require, notify: None, optional: false, origin });
+    stage.catalog.gates.push(Gate {
+        node,
+        host: "db-1".to_owned(),
+        target,
+        word: RelationWord::Require,
+        notify: None,
+        optional: false,
+        origin,
+    });
     assert_eq!(stage.outcomes(&shelf, Mode::Apply), [Outcome::Waiting, Outcome::Waiting, Outcome::Changed]);
 }
 

@@ -1,0 +1,53 @@
+//! `keel apply`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use keel_engine::report::Mode;
+
+use super::plan::{self, RunArguments};
+use crate::cli::Context;
+use crate::error::Result;
+use crate::plan_file::PlanFile;
+
+/// Converge this host, and show what was changed.
+///
+/// With a file that `keel plan -o` wrote, exactly the reviewed plan is applied, or nothing. Exits 0, 4
+/// if resources failed, 75 if another run holds the lock; with --detailed-exitcode also 2 if anything
+/// was changed, and 6 for both.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  keel apply examples/quickstart --host here --root /tmp/here\n  keel plan -o change.plan && keel apply change.plan"
+)]
+pub struct Arguments {
+    /// The site's folder, or a plan file; the nearest site upward, if not given.
+    #[arg(value_name = "SITE|PLAN")]
+    from: Option<PathBuf>,
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// The run did not happen.
+pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
+    if let Some(file) = arguments.from.as_ref().filter(|path| path.is_file()) {
+        return apply_plan(file, &arguments.run, context);
+    }
+    let prepared = plan::prepare(arguments.from.as_deref(), &arguments.run, Mode::Apply, context)?;
+    let report = plan::make(prepared, &arguments.run, Mode::Apply, context)?;
+    plan::show(&report, &arguments.run, context)
+}
+
+/// Plans once more; only if the very same changes come out of it are they made.
+fn apply_plan(file: &std::path::Path, arguments: &RunArguments, context: &Context) -> Result<u8> {
+    let reviewed = PlanFile::read(file)?;
+    let arguments = reviewed.arguments(arguments);
+    let prepared = plan::prepare(Some(&reviewed.site), &arguments, Mode::Plan, context)?;
+    let now = plan::make(prepared, &arguments, Mode::Plan, context)?;
+    reviewed.check(&now)?;
+    let prepared = plan::prepare(Some(&reviewed.site), &arguments, Mode::Apply, context)?;
+    let report = plan::make(prepared, &arguments, Mode::Apply, context)?;
+    plan::show(&report, &arguments, context)
+}

@@ -1,0 +1,218 @@
+//! Arguments that several commands share, and how they become a loaded site and a compiled host.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use keel_engine::catalog::Catalog;
+use keel_engine::contents::MemoryContents;
+use keel_engine::value::Map;
+use keel_manifests::diagnostic::{Diagnostic, did_you_mean};
+use keel_manifests::site::{LoadOptions, Site};
+use keel_manifests::site_data::SiteInput;
+
+use crate::cli::{Context, print_error};
+use crate::error::{Error, Result};
+use crate::render::diagnostics::{self, Sources};
+use crate::site_folder::SiteFolder;
+
+/// Which site.
+#[derive(Debug, Clone, Args)]
+pub(super) struct SiteArgument {
+    /// The site's folder; the nearest one upward that has a keel.toml, if not given.
+    #[arg(value_name = "SITE")]
+    pub(super) site: Option<PathBuf>,
+}
+
+/// Which host, and what is known of it.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct HostArguments {
+    /// The host of the site; the one with this machine's name, if not given.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Option<String>,
+    /// Set a variable for this run; it wins over everything in the inventory.
+    #[arg(long = "var", value_name = "KEY=VALUE")]
+    pub(crate) variables: Vec<String>,
+    /// Take the host's facts from a file, as `keel facts` prints them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) facts: Option<PathBuf>,
+}
+
+/// Where facts come from that no file was given for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FactSource<'a> {
+    /// The site's own recorded facts.
+    Recorded,
+    /// The host below this root folder, now.
+    Live(&'a Path),
+}
+
+/// A site in its folder.
+pub(super) struct LoadedSite {
+    /// The site.
+    pub(super) site: Site,
+    /// What loading it found.
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+/// One host's compile.
+pub(super) struct CompiledHost {
+    /// The host's name.
+    pub(super) host: String,
+    /// The catalog.
+    pub(super) catalog: Catalog,
+    /// Its contents.
+    pub(super) contents: MemoryContents,
+    /// Whether there was nothing to say about it.
+    pub(super) silent: bool,
+}
+
+/// Loads a site. Findings are in the result; they are errors only where nothing can be loaded.
+///
+/// # Errors
+/// There is no site, or it cannot be read at all.
+pub(super) fn load(argument: Option<&Path>, input: SiteInput, context: &Context) -> Result<LoadedSite> {
+    let folder = SiteFolder::find(argument, &context.environment.folder)?;
+    let files = Arc::new(folder.clone());
+    let (site, found) = Site::load(files, LoadOptions { input, cache: None }, keel_resources::declared());
+    match site {
+        Some(site) => Ok(LoadedSite { site, diagnostics: found }),
+        None => {
+            let sources = Sources::of(&found, &folder);
+            print_error(&diagnostics::text(&found, &sources, context.paint_errors()));
+            Err(Error::site("the site cannot be loaded"))
+        }
+    }
+}
+
+/// Loads a site and compiles one host of it; whatever there is to say goes to standard error.
+///
+/// # Errors
+/// The host has no catalog.
+pub(super) fn compile(site: Option<&Path>, arguments: &HostArguments, facts: FactSource<'_>, context: &Context) -> Result<CompiledHost> {
+    let folder = SiteFolder::find(site, &context.environment.folder)?;
+    compile_with(folder, arguments, self::facts(arguments, facts)?, context)
+}
+
+/// The facts that a compile gets instead of the recorded ones.
+///
+/// # Errors
+/// The file with the facts cannot be read.
+pub(super) fn facts(arguments: &HostArguments, source: FactSource<'_>) -> Result<Option<Map>> {
+    match (&arguments.facts, source) {
+        (Some(file), _) => facts_from(file).map(Some),
+        (None, FactSource::Live(root)) => Ok(Some(crate::facts::collect(root))),
+        (None, FactSource::Recorded) => Ok(None),
+    }
+}
+
+/// Compiles one host with these facts, or with the recorded ones.
+///
+/// # Errors
+/// As [`compile`].
+pub(super) fn compile_with(folder: SiteFolder, arguments: &HostArguments, live: Option<Map>, context: &Context) -> Result<CompiledHost> {
+    let (loaded, host) = load_with(&folder, arguments, live, context)?;
+    let compiled = loaded.site.compile(&host);
+    let mut found = loaded.diagnostics.clone();
+    found.extend(compiled.diagnostics);
+    say(&loaded, &found, context);
+    match compiled.catalog {
+        Some(catalog) => Ok(CompiledHost { host, catalog, contents: compiled.contents, silent: found.is_empty() }),
+        None => Err(Error::site(format!("{host} has no catalog: {}", count_errors(&found)))),
+    }
+}
+
+/// Loads a site for one host of it, without compiling.
+///
+/// # Errors
+/// There is no such site or host.
+pub(super) fn load_host(
+    site: Option<&Path>,
+    arguments: &HostArguments,
+    source: FactSource<'_>,
+    context: &Context,
+) -> Result<(LoadedSite, String)> {
+    let folder = SiteFolder::find(site, &context.environment.folder)?;
+    load_with(&folder, arguments, facts(arguments, source)?, context)
+}
+
+fn load_with(folder: &SiteFolder, arguments: &HostArguments, live: Option<Map>, context: &Context) -> Result<(LoadedSite, String)> {
+    let names = own_names(live.as_ref());
+    let host = match &arguments.host {
+        Some(host) => host.clone(),
+        None => find_own(folder, &names, context)?,
+    };
+    let facts = live.map(|facts| (host.clone(), facts)).into_iter().collect::<BTreeMap<String, Map>>();
+    let input = SiteInput { run_variables: arguments.variables.clone(), facts };
+    let loaded = load(Some(folder.folder()), input, context)?;
+    check_host(&loaded.site, &host)?;
+    Ok((loaded, host))
+}
+
+/// Prints findings to standard error.
+pub(super) fn say(loaded: &LoadedSite, found: &[Diagnostic], context: &Context) {
+    if !found.is_empty() {
+        let sources = Sources::of(found, loaded.site.files());
+        print_error(&diagnostics::text(found, &sources, context.paint_errors()));
+    }
+}
+
+/// `3 errors`.
+pub(super) fn count_errors(found: &[Diagnostic]) -> String {
+    match found.iter().filter(|diagnostic| diagnostic.is_error()).count() {
+        1 => "1 error".to_owned(),
+        count => format!("{count} errors"),
+    }
+}
+
+fn facts_from(file: &Path) -> Result<Map> {
+    let failed = |why: String| Error::usage(format!("cannot read the facts in {}: {why}", file.display()));
+    let bytes = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
+    serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string()))
+}
+
+/// The names that this machine may have in an inventory.
+fn own_names(facts: Option<&Map>) -> Vec<String> {
+    let collected = crate::facts::names();
+    let facts = facts.unwrap_or(&collected);
+    let name = |key: &str| facts.get(key).and_then(keel_engine::value::Value::as_str).map(str::to_owned);
+    [name("fqdn"), name("hostname")].into_iter().flatten().collect()
+}
+
+fn find_own(folder: &SiteFolder, names: &[String], context: &Context) -> Result<String> {
+    let loaded = load(Some(folder.folder()), SiteInput::default(), context)?;
+    let hosts: Vec<&str> = loaded.site.hosts().collect();
+    let own = names.iter().find(|name| hosts.contains(&name.as_str()));
+    own.cloned().ok_or_else(|| {
+        let message = format!("the site has no host with this machine's name, {}", names.join(" or "));
+        Error::usage(message).hint(format!("name one with --host: {}", first_few(&hosts)))
+    })
+}
+
+fn check_host(site: &Site, host: &str) -> Result<()> {
+    if site.hosts().any(|known| known == host) {
+        return Ok(());
+    }
+    let hosts: Vec<&str> = site.hosts().collect();
+    let hint = did_you_mean(host, hosts.iter().copied()).unwrap_or_else(|| format!("its hosts are {}", first_few(&hosts)));
+    Err(Error::usage(format!("the site has no host {host}")).hint(hint))
+}
+
+fn first_few(names: &[&str]) -> String {
+    let shown = names.iter().take(8).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > 8 { format!("{shown} and {} more", names.len() - 8) } else { shown }
+}
+
+/// The hosts that a selector selects; all hosts without one.
+///
+/// # Errors
+/// The selector is wrong, or selects nobody.
+pub(super) fn select(site: &Site, selector: Option<&str>) -> Result<Vec<String>> {
+    let Some(text) = selector else { return Ok(site.hosts().map(str::to_owned).collect()) };
+    let hosts = site.select(text).map_err(|error| Error::usage(format!("--hosts {text:?}: {error}")))?;
+    if hosts.is_empty() {
+        return Err(Error::usage(format!("--hosts {text:?} selects no host")));
+    }
+    Ok(hosts)
+}
