@@ -86,7 +86,7 @@ fn check_member(member: &Member, names: &BTreeSet<&str>, links: &BTreeSet<&str>)
         MemberKind::File | MemberKind::Folder => {}
         MemberKind::Link(target) => {
             let folder = normal(name).rsplit_once('/').map_or("", |(folder, _)| folder);
-            if target.starts_with('/') || depth(&format!("{folder}/{target}").trim_start_matches('/')).is_none() {
+            if target.starts_with('/') || depth(format!("{folder}/{target}").trim_start_matches('/')).is_none() {
                 return Err(format!("the link {name} points outside the folder, to {target}"));
             }
         }

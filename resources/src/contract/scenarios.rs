@@ -68,7 +68,7 @@ fn table(entries: &[(&str, Value)]) -> Value {
 }
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    [files(), file_parts(), accounts(), acts(), checkouts(), waits()].into_iter().flatten().collect()
+    [files(), file_parts(), accounts(), acts(), checkouts(), archives(), waits()].into_iter().flatten().collect()
 }
 
 fn files() -> Vec<Scenario> {
@@ -206,6 +206,25 @@ fn checkouts() -> Vec<Scenario> {
         base("/work", &[], origin, &["+ ensure"]),
         base("/work", &[("/work/x", "")], |_| vec![("ensure", text("absent")), ("force", Value::Bool(true))], &["- ensure"]),
     ]
+}
+
+/// An archive that is made beside the folder it is unpacked in.
+fn archives() -> Vec<Scenario> {
+    let attributes = |trial: &Trial| {
+        let script = "mkdir app && echo x >app/file && tar --create --gzip --file app.tar.gz app && rm -r app";
+        trial.host.command("/bin/sh").arguments(["-c", script]).directory(trial.path("/")).succeed().unwrap();
+        vec![("source", text("/app.tar.gz")), ("strip_components", Value::Int(1))]
+    };
+    let base = |files, changes| Scenario {
+        type_name: "archive",
+        title: "/opt",
+        files,
+        attributes,
+        changes,
+        also_writes: &[],
+        needs: Needs::Nothing,
+    };
+    vec![base(&[], &["+ source"]), base(&[("/opt/.keel-archive", "an earlier one\n"), ("/opt/old", "")], &["~ source"])]
 }
 
 /// Waiting changes nothing.
