@@ -13,11 +13,13 @@ pub mod file;
 pub mod git;
 pub mod group;
 pub mod host;
+pub mod host_entry;
 pub mod ini;
 pub mod line;
 pub mod package;
 pub mod pattern;
 pub mod service;
+pub mod sysctl;
 mod text_file;
 #[cfg(test)]
 mod trial;
@@ -44,6 +46,8 @@ pub fn all() -> Vec<&'static dyn AnyType<Host>> {
         &line::LineType,
         &block::BlockType,
         &ini::IniType,
+        &host_entry::HostEntryType,
+        &sysctl::SysctlType,
         &user::UserType,
         &group::GroupType,
         &exec::ExecType,

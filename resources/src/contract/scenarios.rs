@@ -135,6 +135,26 @@ fn file_parts() -> Vec<Scenario> {
             |_| vec![("ensure", text("absent")), ("section", table(&[("a", table(&[("x", text("any"))]))]))],
             &["- a/x"],
         ),
+        base(
+            "host",
+            "a",
+            &[("/etc/hosts", "::1 b\n")],
+            |_| vec![("ip", text("10.0.0.1")), ("aliases", text("x"))],
+            &["+ ensure", "+ ip", "+ aliases"],
+        ),
+        base("host", "a", &[("/etc/hosts", "::1 b\n10.0.0.1 a\n")], |_| vec![("ip", text("10.0.0.2"))], &["~ ip"]),
+        base("host", "a", &[("/etc/hosts", "::1 b\n10.0.0.1 a\n")], |_| vec![("ensure", text("absent"))], &["- ensure"]),
+        Scenario {
+            also_writes: &["/proc/sys/vm/x"],
+            ..base(
+                "sysctl",
+                "vm.x",
+                &[("/proc/sys/vm/x", "1\n"), ("/etc/sysctl.d/", "")],
+                |_| vec![("value", Value::Int(2))],
+                &["~ live", "+ persist"],
+            )
+        },
+        base("sysctl", "vm.x", &[("/etc/sysctl.d/60-vm.x.conf", "vm.x = 1\n")], |_| vec![("ensure", text("absent"))], &["- persist"]),
     ]
 }
 

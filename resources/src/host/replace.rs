@@ -135,6 +135,18 @@ impl Host {
         }
     }
 
+    /// Writes a setting of the kernel below `/proc/sys`, which takes it at once and as a whole.
+    ///
+    /// # Errors
+    /// There is no such setting, or the kernel refuses the value.
+    pub fn write_setting(&self, path: impl AsRef<Path>, value: &str) -> Result<(), Failure> {
+        let path = path.as_ref();
+        let place = place::walk(self.root_folder()?, path, LastLink::Kept).map_err(|error| place_failure("set", path, &error))?;
+        let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = openat(&place.folder, &place.name, flags, Mode::empty()).map_err(|errno| fault::failure("set", path, errno))?;
+        File::from(opened).write_all(value.as_bytes()).map_err(|error| fault::io_failure("set", path, &error))
+    }
+
     /// Makes a folder in place of whatever stands at a path but a folder.
     /// Without a mode it gets `0755` less what the umask takes.
     ///
