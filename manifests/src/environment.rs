@@ -1,9 +1,8 @@
 //! The two minijinja environments of a site: one for expressions and interpolated texts, one for templates.
 //!
 //! Both are strict and bounded: undefined values are errors, there is fuel, recursion ends early, and what
-//! is written is counted, also where a template only captures it. What minijinja does not let us count is
-//! the text that `~`, `+` and `*` make inside one expression; [`crate::amplification`] refuses the forms of
-//! it that grow without end.
+//! is written is counted, also where a template only captures it. What operators make is checked by
+//! [`crate::amplification`].
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -13,6 +12,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
 
+use crate::amplification::Bounded;
 use crate::codes;
 use crate::evaluation_error::EvalError;
 use crate::files::SiteFiles;
@@ -56,25 +56,29 @@ pub(crate) struct Environments {
 impl Environments {
     pub(crate) fn new(secrets: &Arc<SecretNames>, folders: &TemplateFolders) -> Self {
         let mut texts = environment(secrets);
-        // In attributes only `{{ }}` is special: `{%` and `${#list}` are ordinary text there.
-        let delimiters = SyntaxConfig::builder()
-            .block_delimiters("\u{FDD2}%", "%\u{FDD2}")
-            .comment_delimiters("\u{FDD2}#", "#\u{FDD2}")
-            .keep_trailing_newline(true)
-            .build();
-        if let Ok(syntax) = delimiters {
-            texts.set_syntax(syntax);
-        }
+        texts.set_syntax(text_syntax());
         let mut templates = environment(secrets);
-        // As Ansible renders them: a block tag takes its newline along, the file's last newline stays.
-        if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).keep_trailing_newline(true).build() {
-            templates.set_syntax(syntax);
-        }
+        templates.set_syntax(template_syntax());
         templates.set_path_join_callback(|name, parent| join(name, parent).into());
         let folders = Arc::clone(folders);
         templates.set_loader(move |name| load(&folders, name));
         Self { texts, templates }
     }
+}
+
+/// In attributes only `{{ }}` is special: `{%` and `${#list}` are ordinary text there.
+pub(crate) fn text_syntax() -> SyntaxConfig {
+    let builder = SyntaxConfig::builder()
+        .block_delimiters("\u{FDD2}%", "%\u{FDD2}")
+        .comment_delimiters("\u{FDD2}#", "#\u{FDD2}")
+        .keep_trailing_newline(true)
+        .build();
+    builder.unwrap_or_default()
+}
+
+/// As Ansible renders templates: a block tag takes its newline along, the file's last newline stays.
+pub(crate) fn template_syntax() -> SyntaxConfig {
+    SyntaxConfig::builder().trim_blocks(true).keep_trailing_newline(true).build().unwrap_or_default()
 }
 
 fn environment(secrets: &Arc<SecretNames>) -> Environment<'static> {
@@ -83,8 +87,8 @@ fn environment(secrets: &Arc<SecretNames>) -> Environment<'static> {
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(RECURSION);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    // Errors then know the bytes they are about; nobody prints their dump of variables.
-    environment.set_debug(true);
+    // Off also in test builds: for its dump it evaluates variables again, each failing one twice.
+    environment.set_debug(false);
     environment.set_formatter(write_value);
     filters::register(&mut environment, secrets);
     environment
@@ -114,7 +118,7 @@ fn load(folders: &TemplateFolders, name: &str) -> Result<Option<String>, Error> 
         Ok(None) => Ok(None),
         Ok(Some(bytes)) if bytes.len() > MAX_TEXT => refuse(format!("{path} is larger than 1 MiB")),
         Ok(Some(bytes)) => match String::from_utf8(bytes.to_vec()) {
-            Ok(text) => Ok(Some(text)),
+            Ok(text) => Ok(Some(Bounded::template(&text, &template_syntax()).source.into_owned())),
             Err(_) => refuse(format!("{path} is not UTF-8")),
         },
         Err(why) => refuse(format!("cannot read {path}: {why}")),
@@ -126,12 +130,12 @@ fn load(folders: &TemplateFolders, name: &str) -> Result<Option<String>, Error> 
 struct Written(usize);
 
 /// Passes text on as long as there is room.
-struct Bounded<'a, 'b> {
+struct Writer<'a, 'b> {
     out: &'a mut Output<'b>,
     room: usize,
 }
 
-impl Write for Bounded<'_, '_> {
+impl Write for Writer<'_, '_> {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
         self.room = self.room.checked_sub(text.len()).ok_or(std::fmt::Error)?;
         self.out.write_str(text)
@@ -150,7 +154,7 @@ fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
         _ => {}
     }
     let room = MAX_WRITTEN.saturating_sub(state.get_or_insert_extension(Written::default()).0);
-    let mut bounded = Bounded { out, room };
+    let mut bounded = Writer { out, room };
     let written = match value.as_str() {
         Some(text) => bounded.write_str(text),
         None => write!(bounded, "{value}"),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use minijinja::ErrorKind;
 
+use crate::amplification::Bounded;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Label};
 
@@ -48,6 +49,12 @@ impl EvalError {
         self
     }
 
+    /// Moves the range from the text that was compiled to the one that was given.
+    pub(crate) fn moved_by(mut self, bounded: &Bounded<'_>) -> Self {
+        self.range = self.range.map(|range| bounded.original(range));
+        self
+    }
+
     /// The diagnostic for a text that stands at a place in a file.
     pub fn into_diagnostic(self, file: &Arc<str>, span: Range<usize>) -> Diagnostic {
         let mut diagnostic = Diagnostic::error(self.code, self.message).at(file, span, "here");
@@ -72,8 +79,7 @@ impl EvalError {
         let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
         match error.kind() {
             ErrorKind::UndefinedError => {
-                let source = error.template_source().unwrap_or(whole);
-                let name = error.range().and_then(|range| source.get(range)).map(str::trim).filter(|name| !name.is_empty());
+                let name = error.range().and_then(|range| whole.get(range)).map(str::trim).filter(|name| !name.is_empty());
                 let message = name.map_or_else(|| "a value is not defined".to_owned(), |name| format!("`{name}` is not defined"));
                 Self::new(codes::UNDEFINED, message)
             }

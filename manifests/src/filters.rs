@@ -36,6 +36,7 @@ pub(crate) fn register(environment: &mut Environment<'static>, secrets: &Arc<Sec
     network::register(environment);
     tests::register(environment);
     refused::register(environment);
+    environment.add_filter(crate::amplification::CHECK, limited);
     let secrets = Arc::clone(secrets);
     environment.add_function("secret", move |path: &str| -> Result<Value, Error> { Ok(Value::from_object(find_secret(&secrets, path)?)) });
     environment.set_unknown_method_callback(|state, value, method, args| {

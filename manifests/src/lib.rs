@@ -2,6 +2,7 @@
 //!
 //! Pure: it reads a site through [`files::SiteFiles`] and never touches the machine it runs on.
 
+mod amplification;
 pub mod codes;
 pub mod compile;
 pub mod config;

@@ -8,10 +8,11 @@ use indexmap::IndexMap;
 use keel_engine::value::Value;
 use minijinja::value::{Enumerator, Object, ValueKind};
 
+use crate::amplification::Bounded;
 use crate::codes;
 use crate::conversion::{from_template, text, to_template};
 use crate::diagnostic::did_you_mean;
-use crate::environment::{LimitedText, template_name};
+use crate::environment::{LimitedText, template_name, template_syntax, text_syntax};
 use crate::evaluation_error::{EvalError, template_place};
 use crate::inventory::{HostId, RESERVED_VARIABLES};
 use crate::site_data::SiteData;
@@ -206,8 +207,9 @@ impl Scope {
     }
 
     pub(crate) fn evaluate_raw(&self, expression: &str) -> Result<minijinja::Value, EvalError> {
-        let told = |error: minijinja::Error| self.advise(EvalError::from_minijinja(&error, expression), expression);
-        let compiled = self.site.environments.texts.compile_expression(expression).map_err(told)?;
+        let bounded = Bounded::expression(expression);
+        let told = |error: minijinja::Error| self.advise(EvalError::from_minijinja(&error, &bounded.source).moved_by(&bounded), expression);
+        let compiled = self.site.environments.texts.compile_expression(&bounded.source).map_err(told)?;
         let value = compiled.eval(self.root()).map_err(told)?;
         if value.is_undefined() {
             let error = EvalError::new(codes::UNDEFINED, format!("`{}` is not defined", expression.trim()));
@@ -225,8 +227,9 @@ impl Scope {
         if !source.contains("{{") {
             return Ok(minijinja::Value::from(source));
         }
-        let told = |error: minijinja::Error| self.advise(EvalError::from_minijinja(&error, source), source);
-        let template = self.site.environments.texts.template_from_named_str("text", source).map_err(told)?;
+        let bounded = Bounded::template(source, &text_syntax());
+        let told = |error: minijinja::Error| self.advise(EvalError::from_minijinja(&error, &bounded.source).moved_by(&bounded), source);
+        let template = self.site.environments.texts.template_from_named_str("text", &bounded.source).map_err(told)?;
         let mut out = LimitedText::default();
         template.render_captured_to(self.root(), &mut out).map_err(told)?;
         Ok(minijinja::Value::from(out.into_string()))
@@ -245,6 +248,7 @@ impl Scope {
         }
         let (inner, range) = place.unwrap_or((name, 0..0));
         let source = self.site.template_source(&inner);
+        let range = source.as_deref().map_or(0..0, |source| Bounded::template(source, &template_syntax()).original(range));
         if let Some(snippet) = source.as_deref().and_then(|source| source.get(range.clone())) {
             let snippet = snippet.to_owned();
             if told.code == codes::UNDEFINED {
