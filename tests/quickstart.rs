@@ -43,7 +43,7 @@ fn the_quickstart_changes_then_rests_then_heals() {
 
     let runs: Vec<&str> = said.split("\n$ keel ").skip(1).collect();
     let [first, second, plan, heal] = runs.as_slice() else { panic!("four runs were expected:\n{said}") };
-    let files = ["tide.conf", "brest.txt", "limits.ini", "motto"];
+    let files = ["tide.conf", "brest.txt", "dover.txt", "motto"];
     for file in files {
         assert!(first.contains(file), "the first run says nothing of {file}:\n{first}");
         assert!(!second.contains(file), "the second run says something of {file}:\n{second}");
@@ -52,12 +52,12 @@ fn the_quickstart_changes_then_rests_then_heals() {
         for file in &files[..3] {
             assert!(run.contains(file), "the {name} says nothing of {file}:\n{run}");
         }
-        assert!(!run.contains("motto") && !run.contains("dover.txt"), "the {name} speaks of what did not drift:\n{run}");
+        assert!(!run.contains("motto") && !run.contains("cuxhaven.txt"), "the {name} speaks of what did not drift:\n{run}");
         assert!(run.contains("-port = 9999") && run.contains("+port = 8081"), "the {name} shows no diff:\n{run}");
     }
     assert!(std::fs::read_to_string(scratch.join("etc/tide/tide.conf")).unwrap().contains("port = 8081\nstation = Brest\n"));
     assert_eq!(std::fs::read_to_string(scratch.join("srv/tide/brest.txt")).unwrap(), "Brest: no reading yet\n");
-    let mode = std::fs::metadata(scratch.join("etc/tide/limits.ini")).unwrap().permissions().mode();
+    let mode = std::fs::metadata(scratch.join("srv/tide/dover.txt")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o644);
     assert_eq!(std::fs::read_to_string(scratch.join("etc/tide/motto")).unwrap(), "keep an even keel\n");
 }

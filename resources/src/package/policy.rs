@@ -50,9 +50,9 @@ nginx:
   Candidate: 1.22.1-9+deb12u11
   Version table:
      1.22.1-9+deb12u11 500
-        500 http://deb.debian.org/debian-security bookworm-security/main amd64 Packages
+        500 http://mirror.example/debian-security bookworm-security/main amd64 Packages
      1.22.1-9+deb12u9 500
-        500 http://deb.debian.org/debian bookworm/main amd64 Packages
+        500 http://mirror.example/debian bookworm/main amd64 Packages
 libc6:i386:
   Installed: 2.36-8
   Candidate: 2.36-8
