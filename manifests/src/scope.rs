@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use keel_engine::value::Value;
+use minijinja::Expression;
 use minijinja::value::{Enumerator, Object, ValueKind};
 
 use crate::amplification::Bounded;
@@ -206,23 +207,30 @@ impl Scope {
         })
     }
 
-    pub(crate) fn evaluate_raw(&self, expression: &str) -> Result<minijinja::Value, EvalError> {
-        let bounded = Bounded::expression(expression);
-        let told = |error: minijinja::Error| self.advise(EvalError::from_minijinja(&error, &bounded.source).moved_by(&bounded), expression);
-        let compiled = self.site.environments.texts.compile_expression(&bounded.source).map_err(told)?;
+    pub(crate) fn evaluate_raw(&self, source: &str) -> Result<minijinja::Value, EvalError> {
+        let bounded = Bounded::expression(source);
+        match self.site.environments.texts.compile_expression(&bounded.source) {
+            Ok(compiled) => self.run(&compiled, &bounded, source),
+            Err(error) => Err(EvalError::from_minijinja(&error, &bounded.source).moved_by(&bounded)),
+        }
+    }
+
+    fn run(&self, compiled: &Expression<'_, '_>, bounded: &Bounded<'_>, source: &str) -> Result<minijinja::Value, EvalError> {
+        let told = |error: minijinja::Error| self.advise(EvalError::from_minijinja(&error, &bounded.source).moved_by(bounded), source);
         let value = compiled.eval(self.root()).map_err(told)?;
         if value.is_undefined() {
-            let error = EvalError::new(codes::UNDEFINED, format!("`{}` is not defined", expression.trim()));
-            return Err(self.advise(error, expression));
+            let error = EvalError::new(codes::UNDEFINED, format!("`{}` is not defined", source.trim()));
+            return Err(self.advise(error, source));
         }
         valid(value)
     }
 
     pub(crate) fn interpolate_raw(&self, source: &str) -> Result<minijinja::Value, EvalError> {
-        if let Some((inside, offset)) = whole_expression(source)
-            && self.site.environments.texts.compile_expression(inside).is_ok()
-        {
-            return self.evaluate_raw(inside).map_err(|error| error.shifted(offset));
+        if let Some((inside, offset)) = whole_expression(source) {
+            let bounded = Bounded::expression(inside);
+            if let Ok(compiled) = self.site.environments.texts.compile_expression(&bounded.source) {
+                return self.run(&compiled, &bounded, inside).map_err(|error| error.shifted(offset));
+            }
         }
         if !source.contains("{{") {
             return Ok(minijinja::Value::from(source));
