@@ -108,9 +108,7 @@ impl Object for Groups {
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         let site = self.0.upgrade()?;
-        let group = site.inventory.group(key)?;
-        let hosts: Vec<Value> = group.hosts.iter().map(|id| host(&self.0, id)).collect();
-        Some(Value::from_pairs([("name", Value::from(&*group.name)), ("hosts", Value::from(hosts))]))
+        Some(Value::from_pairs([("name", Value::from(key)), ("hosts", site.hosts_of_group(key)?)]))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {

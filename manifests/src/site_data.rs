@@ -46,6 +46,7 @@ pub struct SiteData {
     folders: TemplateFolders,
     myself: Weak<SiteData>,
     memos: Vec<Memo>,
+    group_hosts: HashMap<Arc<str>, OnceLock<Value>>,
     fact_values: Vec<OnceLock<Option<Value>>>,
     /// Variables of groups, prepared once for all hosts.
     prepared: HashMap<Arc<str>, HashMap<String, Raw>>,
@@ -65,6 +66,7 @@ impl SiteData {
         let inventory = Inventory::load(&**files, &config, &mut out);
         let run = RunVariables::parse(&input.run_variables, &mut out);
         let folders = TemplateFolders::default();
+        let group_hosts = inventory.groups().map(|group| (Arc::clone(&group.name), OnceLock::new())).collect();
         let site = Arc::new_cyclic(|myself| {
             let hosts = inventory.host_count();
             let mut site = Self {
@@ -77,6 +79,7 @@ impl SiteData {
                 folders,
                 myself: Weak::clone(myself),
                 memos: std::iter::repeat_with(Memo::default).take(hosts).collect(),
+                group_hosts,
                 fact_values: vec![OnceLock::new(); hosts],
                 prepared: HashMap::new(),
             };
@@ -208,12 +211,12 @@ impl SiteData {
         if let Some(raw) = self.prepared_winner(host, name) {
             return realise(&site, host, name, raw).map(Some);
         }
-        let layers: Vec<Layer<'_>> = self.layers(host, name).into_iter().map(|(_, layer)| layer).collect();
-        if layers.is_empty() {
-            return Ok(None);
-        }
-        let raw = merge(name, &layers, &self.config, &self.secrets)?;
-        realise(&site, host, name, &raw).map(Some)
+        let Some(memo) = self.memo(host) else { return Ok(None) };
+        let raw = memo.merged(name, || {
+            let layers: Vec<Layer<'_>> = self.layers(host, name).into_iter().map(|(_, layer)| layer).collect();
+            if layers.is_empty() { Ok(None) } else { merge(name, &layers, &self.config, &self.secrets).map(Some) }
+        })?;
+        raw.map(|raw| realise(&site, host, name, &raw)).transpose()
     }
 
     /// The strongest group's value, where nothing is merged and neither the host nor the run says anything.
@@ -238,6 +241,15 @@ impl SiteData {
             Some(Value::from_pairs(facts.iter().map(|(key, value)| (key.as_str(), to_template(value, &self.secrets)))))
         };
         self.fact_values.get(host)?.get_or_init(compute).clone()
+    }
+
+    /// The hosts of a group as a list, made once for all who ask.
+    pub(crate) fn hosts_of_group(&self, name: &str) -> Option<Value> {
+        let make = || {
+            let members = self.inventory.group(name).into_iter().flat_map(|group| group.hosts.iter());
+            Value::from(members.map(|id| host(&self.myself, id)).collect::<Vec<_>>())
+        };
+        Some(self.group_hosts.get(name)?.get_or_init(make).clone())
     }
 
     /// The names that nobody sets.

@@ -139,9 +139,28 @@ fn mismatch(name: &str, layers: &[Layer<'_>]) -> EvalError {
     error.help("give tables (or lists) everywhere, or take the rule out of keel.toml")
 }
 
-/// Values of one host that were evaluated before, by their dotted names.
+/// What was found out about one host's variables before.
 #[derive(Debug, Default)]
-pub(crate) struct Memo(Mutex<HashMap<String, Result<minijinja::Value, EvalError>>>);
+pub(crate) struct Memo {
+    /// Variables before evaluation, by name: tiers are merged once.
+    merged: Mutex<HashMap<String, Raw>>,
+    /// Texts that were evaluated, by their dotted names.
+    evaluated: Mutex<HashMap<String, Result<minijinja::Value, EvalError>>>,
+}
+
+impl Memo {
+    /// A variable before evaluation, made once.
+    pub(crate) fn merged(&self, name: &str, make: impl FnOnce() -> Result<Option<Raw>, EvalError>) -> Result<Option<Raw>, EvalError> {
+        if let Some(known) = self.merged.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return Ok(Some(known.clone()));
+        }
+        let made = make()?;
+        if let Some(raw) = &made {
+            self.merged.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), raw.clone());
+        }
+        Ok(made)
+    }
+}
 
 thread_local! {
     /// What this thread is evaluating right now, the outermost first: to find circles, also over several hosts.
@@ -166,7 +185,7 @@ pub(crate) fn realise(site: &Arc<SiteData>, host: HostId, path: &str, raw: &Raw)
 
 fn remember(site: &Arc<SiteData>, host: HostId, path: &str, text: &RawText) -> Result<minijinja::Value, EvalError> {
     let Some(memo) = site.memo(host) else { return Err(EvalError::new(codes::UNDEFINED, path)) };
-    if let Some(known) = memo.0.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
+    if let Some(known) = memo.evaluated.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
         return known.clone();
     }
     enter(site, host, path)?;
@@ -179,7 +198,7 @@ fn remember(site: &Arc<SiteData>, host: HostId, path: &str, text: &RawText) -> R
     // What failed inside a circle or a long chain failed for whoever asked first: it is not remembered.
     let lasting = !matches!(&value, Err(error) if error.code == codes::VARIABLE_LOOP || error.code == codes::VARIABLE_DEPTH);
     if lasting {
-        memo.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), value.clone());
+        memo.evaluated.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), value.clone());
     }
     value
 }
