@@ -16,6 +16,7 @@ pub mod host;
 pub mod host_entry;
 pub mod ini;
 pub mod line;
+pub mod mount;
 pub mod package;
 pub mod pattern;
 pub mod service;
@@ -48,6 +49,7 @@ pub fn all() -> Vec<&'static dyn AnyType<Host>> {
         &ini::IniType,
         &host_entry::HostEntryType,
         &sysctl::SysctlType,
+        &mount::MountType,
         &user::UserType,
         &group::GroupType,
         &exec::ExecType,

@@ -142,6 +142,21 @@ fn file_parts() -> Vec<Scenario> {
             |_| vec![("ip", text("10.0.0.1")), ("aliases", text("x"))],
             &["+ ensure", "+ ip", "+ aliases"],
         ),
+        base(
+            "mount",
+            "/srv",
+            &[("/etc/fstab", "/dev/a / ext4 defaults 0 1\n")],
+            |_| vec![("device", text("/dev/b")), ("fstype", text("xfs"))],
+            &["+ ensure", "+ device", "+ fstype", "+ options"],
+        ),
+        base(
+            "mount",
+            "/srv",
+            &[("/etc/fstab", "/dev/b /srv ext4 ro 0 2\n")],
+            |_| vec![("device", text("/dev/b")), ("fstype", text("ext4")), ("pass", Value::Int(2))],
+            &["~ options"],
+        ),
+        base("mount", "/srv", &[("/etc/fstab", "/dev/b /srv ext4\n")], |_| vec![("ensure", text("absent"))], &["- ensure"]),
         base("host", "a", &[("/etc/hosts", "::1 b\n10.0.0.1 a\n")], |_| vec![("ip", text("10.0.0.2"))], &["~ ip"]),
         base("host", "a", &[("/etc/hosts", "::1 b\n10.0.0.1 a\n")], |_| vec![("ensure", text("absent"))], &["- ensure"]),
         Scenario {
