@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -16,6 +16,12 @@ use nix::unistd::Pid;
 /// How often what is left is asked to end, a pause apart, before it is given up.
 const KILL_ROUNDS_MAX: u32 = 200;
 const KILL_PAUSE: Duration = Duration::from_millis(5);
+
+/// How the names of all groups start.
+const GROUP: &str = "keel-";
+
+/// Groups in which a command left a process behind, for when that has ended too.
+static LEFT: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// The processes of one command.
 #[derive(Debug)]
@@ -28,7 +34,8 @@ impl ProcessTree {
     pub(crate) fn new() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let group = own_group().map(|own| own.join(format!("keel-{}-{number}", std::process::id())));
+        LEFT.lock().unwrap_or_else(PoisonError::into_inner).retain(|group| fs::remove_dir(group).is_err());
+        let group = own_group().map(|own| own.join(format!("{GROUP}{}-{number}", std::process::id())));
         let group = group.filter(|group| fs::create_dir(group).is_ok());
         Self { group }
     }
@@ -40,10 +47,11 @@ impl ProcessTree {
 
     /// All processes of the command that `leader` began.
     fn members(&self, leader: Pid) -> BTreeSet<i32> {
-        match &self.group {
-            Some(group) => read_numbers(&group.join("cgroup.procs")).chain([leader.as_raw()]).filter(|pid| is_alive(*pid)).collect(),
-            None => descendants(leader.as_raw(), &processes()),
+        let mut members = descendants(leader.as_raw(), &processes());
+        if let Some(group) = &self.group {
+            members.extend(read_numbers(&group.join("cgroup.procs")).filter(|pid| is_alive(*pid)));
         }
+        members
     }
 
     /// Whether any process is left.
@@ -82,8 +90,8 @@ impl ProcessTree {
 impl Drop for ProcessTree {
     /// A group with processes in it stays: a command may leave a daemon behind on purpose.
     fn drop(&mut self) {
-        if let Some(group) = &self.group {
-            let _ = fs::remove_dir(group);
+        if let Some(group) = self.group.take().filter(|group| fs::remove_dir(group).is_err()) {
+            LEFT.lock().unwrap_or_else(PoisonError::into_inner).push(group);
         }
     }
 }
@@ -95,12 +103,24 @@ fn own_group() -> Option<&'static Path> {
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
         let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
         let own = group_path(&mounts, &groups)?;
-        let probe = own.join(format!("keel-{}", std::process::id()));
+        clear(&own);
+        let probe = own.join(format!("{GROUP}{}", std::process::id()));
         let usable = fs::create_dir(&probe).is_ok() && probe.join("cgroup.procs").exists();
         let _ = fs::remove_dir(&probe);
         usable.then_some(own)
     })
     .as_deref()
+}
+
+/// Removes the groups of runs that have ended; those with processes in them cannot be removed.
+fn clear(own: &Path) {
+    for entry in fs::read_dir(own).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let run = name.to_str().and_then(|name| name.strip_prefix(GROUP)?.split('-').next()?.parse().ok());
+        if run.is_some_and(|run| !is_alive(run)) {
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
 }
 
 /// Where the second version of control groups has this process.

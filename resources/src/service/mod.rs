@@ -125,7 +125,7 @@ impl ResourceType for ServiceType {
         let names: Vec<String> = desired.iter().map(|service| service.unit()).collect();
         // The bus may still come: on a bare host a package brings it.
         let systemd = Systemd::of(host).map_err(ObserveError::NotYet);
-        match systemd.and_then(|systemd| Ok(systemd.look(&names)?)) {
+        match systemd.and_then(|systemd| Ok(systemd.look(host, &names)?)) {
             Ok(units) => desired.iter().zip(units).map(|(service, unit)| observed(service, unit)).collect(),
             Err(error) => desired.iter().map(|_| Err(error.clone())).collect(),
         }
@@ -161,7 +161,7 @@ impl ResourceType for ServiceType {
             Some(Ensure::Running) => {
                 systemd.run(host, "StartUnit", &name, service.timeout.0)?;
                 // A start that a condition of the unit held back, or a crash right after it, ends as done.
-                let unit = systemd.look_at(&name)?;
+                let unit = systemd.look_at(host, &name)?;
                 if unit.is_running() {
                     return Ok(());
                 }
@@ -196,7 +196,7 @@ impl ResourceType for ServiceType {
     fn refresh(&self, host: &Host, desired: &Service, effect: Effect, _made: &[Change]) -> Result<Refreshed, Failure> {
         let name = desired.unit();
         let systemd = Systemd::of(host)?;
-        let unit = systemd.look_at(&name)?;
+        let unit = systemd.look_at(host, &name)?;
         if !unit.is_running() {
             return Ok(Refreshed::NotNeeded("it does not run"));
         }
@@ -205,7 +205,7 @@ impl ResourceType for ServiceType {
         // Both leave a unit alone that somebody stops in this moment.
         let method = if reload { "ReloadOrTryRestartUnit" } else { "TryRestartUnit" };
         systemd.run(host, method, &name, desired.timeout.0)?;
-        if !systemd.look_at(&name)?.is_running() {
+        if !systemd.look_at(host, &name)?.is_running() {
             return Err(with_journal(host, &name, format!("{name} does not run any more after its {effect}")));
         }
         Ok(Refreshed::Done(if reload { "reloaded" } else { "restarted" }))
