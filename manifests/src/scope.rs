@@ -282,7 +282,12 @@ impl Scope {
             match self.find(first) {
                 None => {
                     error.message = format!("`{first}` is not defined");
-                    error.help.extend(did_you_mean(first, self.names().iter().map(String::as_str)));
+                    if first == "facts" {
+                        let host = self.host_name();
+                        error.help.push(format!("the site has no facts of {host}: on it, run `keel facts > facts/{host}.json`"));
+                    } else {
+                        error.help.extend(did_you_mean(first, self.names().iter().map(String::as_str)));
+                    }
                 }
                 Some(value) => advise_field(&mut error, first, value, keys),
             }

@@ -8,10 +8,17 @@ use super::paint::Paint;
 pub fn list(schemas: &[TypeSchema], paint: Paint) -> String {
     let widest = schemas.iter().map(|schema| schema.name.len()).max().unwrap_or_default();
     let line = |schema: &TypeSchema| {
-        let summary = unindented(schema.doc).lines().next().unwrap_or_default().to_owned();
+        let summary = summary(schema.doc);
         format!("{}  {summary}\n", paint.bold(&format!("{:<widest$}", schema.name)))
     };
     schemas.iter().map(line).collect()
+}
+
+/// The first sentence of a doc comment.
+fn summary(doc: &str) -> String {
+    let text = unindented(doc);
+    let paragraph = text.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+    paragraph.split(". ").next().unwrap_or_default().trim_end_matches('.').to_owned()
 }
 
 /// One type's page.

@@ -12,6 +12,7 @@ use age::{Decryptor, Encryptor};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use keel_engine::secret::Secret;
+use keel_manifests::secrets::ENCRYPTED_PREFIX;
 
 use crate::error::{Error, Result};
 
@@ -84,7 +85,7 @@ pub fn close(recipients: &[Recipient], secret: &Secret) -> Result<String> {
     let mut writer = encryptor.wrap_output(&mut closed).map_err(|error| failed(&error))?;
     writer.write_all(secret.reveal_secret_text().as_bytes()).map_err(|error| failed(&error))?;
     writer.finish().map_err(|error| failed(&error))?;
-    Ok(STANDARD.encode(closed))
+    Ok(format!("{ENCRYPTED_PREFIX}{}", STANDARD.encode(closed)))
 }
 
 /// Opens a closed text with whichever key fits.
@@ -92,7 +93,7 @@ pub fn close(recipients: &[Recipient], secret: &Secret) -> Result<String> {
 /// # Errors
 /// Says why not, without the text: no key fits, or the text was altered.
 pub fn open(identities: &[Identity], closed: &str) -> std::result::Result<Secret, String> {
-    let bytes = STANDARD.decode(closed.trim()).map_err(|_| "it is not base64".to_owned())?;
+    let bytes = STANDARD.decode(unwrapped(closed)).map_err(|_| "it is neither `age:` with base64 nor armored".to_owned())?;
     let mut why = "there is no key".to_owned();
     for identity in identities {
         match open_with(identity, &bytes) {
@@ -101,6 +102,15 @@ pub fn open(identities: &[Identity], closed: &str) -> std::result::Result<Secret
         }
     }
     Err(why)
+}
+
+/// The base64 in a closed text, in either of the two forms that a site may hold.
+fn unwrapped(closed: &str) -> String {
+    match closed.trim().strip_prefix(ENCRYPTED_PREFIX) {
+        Some(text) => text.trim().to_owned(),
+        // Armor is base64 between two lines of dashes.
+        None => closed.lines().map(str::trim).filter(|line| !line.starts_with("-----")).collect(),
+    }
 }
 
 fn open_with(identity: &Identity, bytes: &[u8]) -> std::result::Result<String, String> {
@@ -124,6 +134,16 @@ mod tests {
         }
         assert!(open(&[other], &closed).is_err());
         assert!(open(&[], &closed).is_err());
+    }
+
+    #[test]
+    fn armored_texts_open_too() {
+        let identity = Identity::generate();
+        let closed = close(&[identity.to_public()], &Secret::new("canary".to_owned())).unwrap();
+        let inner = closed.strip_prefix("age:").unwrap();
+        let (first, second) = inner.split_at(64);
+        let armored = format!("-----BEGIN AGE ENCRYPTED FILE-----\n{first}\n{second}\n-----END AGE ENCRYPTED FILE-----\n");
+        assert_eq!(open(&[identity], &armored).unwrap().reveal_secret_text(), "canary");
     }
 
     #[test]

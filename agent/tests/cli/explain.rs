@@ -1,0 +1,34 @@
+//! `keel explain`: variables, resources and codes.
+
+use crate::stage::Stage;
+
+#[test]
+fn a_variable_tells_who_won_and_who_lost() {
+    let stage = Stage::new("file \"/a\" content=\"{{ port }}\"");
+    stage.write("site/inventory/hosts.toml", "[hosts.h]\nvars = { port = 8081 }\n");
+    stage.write("site/inventory/groups/all.toml", "[vars]\nport = 8080\n");
+    let text = stage.keel(&["explain", "port", "--host", "h"]).expect(0).out;
+    for part in ["port = 8081", "inventory/hosts.toml:2", "inventory/groups/all.toml:2", "8080"] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+    let wrong = stage.keel(&["explain", "prot", "--host", "h"]).expect(64);
+    assert!(wrong.err.contains("did you mean `port`"), "{}", wrong.err);
+}
+
+#[test]
+fn a_resource_tells_its_order_and_its_last_outcome() {
+    let stage = Stage::new("file \"/d\" ensure=directory\nfile \"/d/f\" content=\"x\"");
+    stage.run("apply", &[]).expect(0);
+    let root = stage.root();
+    let text = stage.keel(&["explain", "(file)/d/f", "--host", "h", "--root", root.to_str().unwrap()]).expect(0).out;
+    for part in ["manifests/site.kdl:3", "file \"/d\"  automatically, by path:/d", "changed"] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn a_code_tells_what_it_means() {
+    let stage = Stage::new("");
+    assert!(stage.keel(&["explain", "KE0301"]).expect(0).out.starts_with("KE0301: "));
+    stage.keel(&["explain", "KE9999"]).expect(64);
+}

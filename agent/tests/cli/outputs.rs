@@ -1,0 +1,87 @@
+//! The forms of output that other programs read.
+
+use serde_json::Value;
+
+use crate::stage::Stage;
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn check_speaks_to_people_programs_and_forges() {
+    let stage = Stage::new("fil \"/a\" content=\"x\"");
+    assert!(stage.keel(&["check"]).expect(1).out.contains("`file`"));
+    let data = json(&stage.keel(&["check", "--json"]).expect(1).out);
+    assert_eq!(data["diagnostics"][0]["labels"][0]["start"]["line"], 2);
+    let sarif = json(&stage.keel(&["check", "-o", "sarif"]).expect(1).out);
+    assert_eq!(sarif["runs"][0]["results"][0]["level"], "error");
+    assert!(stage.keel(&["check", "-o", "github"]).expect(1).out.starts_with("::error file=manifests/site.kdl,line=2,col=1,"));
+    stage.manifest("file \"/a\" content=\"x\"");
+    assert!(stage.keel(&["check"]).expect(0).out.contains("1 hosts, 1 resources, all compile"));
+}
+
+#[test]
+fn check_judges_relations_across_hosts() {
+    let stage = Stage::new("file \"/a\" content=\"x\" { require (file)\"/z\" host=other; }");
+    stage.write("site/inventory/hosts.toml", "[hosts.h]\n[hosts.other]\n");
+    let dangling = stage.keel(&["check"]).expect(1);
+    assert!(dangling.out.contains("other"), "{}", dangling.out);
+    stage.write("site/manifests/other.kdl", "host other { file \"/z\" content=\"z\" { require (file)\"/a\" host=h; }; }\n");
+    let circle = stage.keel(&["check"]).expect(1);
+    assert!(circle.out.contains("/a") && circle.out.contains("/z"), "{}", circle.out);
+    stage.write("site/manifests/other.kdl", "host other { file \"/z\" content=\"z\"; }\n");
+    stage.keel(&["check"]).expect(0);
+}
+
+#[test]
+fn a_catalog_is_the_same_every_time() {
+    let stage = Stage::new("file \"/a\" content=\"x\"\nfile \"/b\" content=\"{{ facts.os.family | default('none') }}\"");
+    let unknown = stage.keel(&["compile", "--host", "h"]).expect(1);
+    assert!(unknown.err.contains("keel facts > facts/h.json"), "{}", unknown.err);
+    stage.write("site/facts/h.json", "{ \"os\": { \"family\": \"debian\" } }");
+    let first = stage.keel(&["compile", "--host", "h"]).expect(0).out;
+    assert_eq!(first, stage.keel(&["compile", "--host", "h"]).expect(0).out);
+    assert_eq!(json(&first)["catalog"]["resources"][0]["attributes"]["content"], "x");
+}
+
+#[test]
+fn graphs_come_in_three_forms() {
+    let stage = Stage::new("file \"/d\" ensure=directory\nfile \"/d/f\" content=\"x\"");
+    for (form, start) in [("dot", "digraph keel {"), ("mermaid", "flowchart LR"), ("svg", "<svg ")] {
+        let out = stage.keel(&["graph", "--host", "h", "-o", form]).expect(0).out;
+        assert!(out.starts_with(start) && out.contains("/d/f"), "{form}: {out}");
+    }
+}
+
+#[test]
+fn every_type_has_a_reference_page() {
+    let stage = Stage::new("");
+    let list = stage.keel(&["doc"]).expect(0).out;
+    assert!(list.lines().count() >= 16, "{list}");
+    for line in list.lines() {
+        let name = line.split_whitespace().next().unwrap();
+        let page = stage.keel(&["doc", name]).expect(0).out;
+        assert!(page.contains("Attributes") && page.lines().count() > 10, "{page}");
+    }
+    let wrong = stage.keel(&["doc", "sevice"]).expect(64);
+    assert!(wrong.err.contains("did you mean `service`"), "{}", wrong.err);
+}
+
+#[test]
+fn colour_is_for_terminals_or_for_those_who_ask() {
+    let stage = Stage::new("file \"/a\" content=\"x\"");
+    assert!(!stage.run("plan", &[]).expect(0).out.contains('\u{1b}'));
+    assert!(stage.run("plan", &["--color", "always"]).expect(0).out.contains('\u{1b}'));
+}
+
+#[test]
+fn fmt_checks_and_formats() {
+    let stage = Stage::new("file \"/a\" content=\"x\"");
+    let check = stage.keel(&["fmt", "--check"]).expect(1);
+    assert!(check.out.contains("site.kdl"), "{}", check.out);
+    stage.keel(&["fmt"]).expect(0);
+    stage.keel(&["fmt", "--check"]).expect(0);
+    let text = std::fs::read_to_string(stage.site().join("manifests/site.kdl")).unwrap();
+    assert_eq!(text, "host h {\n    file \"/a\" content=\"x\"\n}\n");
+}

@@ -1,0 +1,41 @@
+//! Plan files: exactly the reviewed plan, or nothing.
+
+use crate::stage::Stage;
+
+fn planned(stage: &Stage) -> String {
+    let file = stage.folder().join("reviewed.plan").to_str().unwrap().to_owned();
+    stage.run("plan", &["-o", &file]).expect(0);
+    file
+}
+
+#[test]
+fn a_reviewed_plan_is_applied_once() {
+    let stage = Stage::new("file \"/a\" content=\"x\"");
+    let file = planned(&stage);
+    stage.keel(&["apply", &file]).expect(0);
+    assert_eq!(stage.read("a").as_deref(), Some("x"));
+    let again = stage.keel(&["apply", &file]).expect(1);
+    assert!(again.err.contains("out of date") && again.err.contains("file \"/a\""), "{}", again.err);
+}
+
+#[test]
+fn a_plan_is_refused_when_the_site_or_the_host_moved() {
+    let stage = Stage::new("file \"/a\" content=\"x\"");
+    let file = planned(&stage);
+    stage.manifest("file \"/a\" content=\"y\"");
+    let moved = stage.keel(&["apply", &file]).expect(1);
+    assert!(moved.err.contains("the catalog is"), "{}", moved.err);
+    let file = planned(&stage);
+    stage.write("root/a", "somebody else's");
+    stage.keel(&["apply", &file]).expect(1);
+    assert_eq!(stage.read("a").as_deref(), Some("somebody else's"));
+}
+
+#[test]
+fn what_is_no_plan_is_said() {
+    let stage = Stage::new("");
+    stage.write("notes.txt", "not a plan");
+    let file = stage.folder().join("notes.txt");
+    let done = stage.keel(&["apply", file.to_str().unwrap()]).expect(64);
+    assert!(done.err.contains("is no plan file"), "{}", done.err);
+}

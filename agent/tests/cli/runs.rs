@@ -1,0 +1,127 @@
+//! Runs: what they change, what they say, how they exit.
+
+use std::process::Stdio;
+
+use crate::stage::{Done, Stage};
+
+const MOTD: &str = "file \"/motd\" content=\"ahoy\\n\" mode=\"0640\"";
+
+#[test]
+fn a_run_changes_and_the_next_one_does_not() {
+    let stage = Stage::new(MOTD);
+    stage.run("apply", &["--detailed-exitcode"]).expect(2);
+    assert_eq!(stage.read("motd").as_deref(), Some("ahoy\n"));
+    let second = stage.run("apply", &["--detailed-exitcode"]).expect(0);
+    assert!(second.out.contains("0 changed, 1 unchanged"), "{}", second.out);
+}
+
+#[test]
+fn a_plan_leaves_no_trace_and_says_what_apply_then_does() {
+    let stage = Stage::new(MOTD);
+    let before = stage.tree();
+    let plan = stage.run("plan", &["--detailed-exitcode", "--json"]).expect(2);
+    assert_eq!(stage.tree(), before);
+    let apply = stage.run("apply", &["--json"]).expect(0);
+    let changes = |done: &Done| serde_json::from_str::<serde_json::Value>(&done.out).unwrap()["resources"][0]["changes"].clone();
+    assert_eq!(changes(&plan), changes(&apply));
+    let settled = stage.tree();
+    stage.run("plan", &[]).expect(0);
+    assert_eq!(stage.tree(), settled);
+}
+
+#[test]
+fn without_the_flag_changes_exit_0_and_failures_4() {
+    let stage = Stage::new(MOTD);
+    stage.run("plan", &[]).expect(0);
+    stage.manifest("file \"/no/parent\" content=\"x\"\nfile \"/there\" content=\"x\"");
+    stage.run("apply", &[]).expect(4);
+    assert_eq!(stage.read("there").as_deref(), Some("x"), "the failure of one stops no other");
+    stage.manifest("file \"/no/parent\" content=\"x\"\nfile \"/also\" content=\"x\"");
+    stage.run("apply", &["--detailed-exitcode"]).expect(6);
+}
+
+#[test]
+fn drift_and_intent_are_told_apart() {
+    let stage = Stage::new(MOTD);
+    let causes = |done: Done| {
+        let report: serde_json::Value = serde_json::from_str(&done.out).unwrap();
+        let changes = report["resources"][0]["changes"].as_array().unwrap().clone();
+        changes.iter().map(|change| format!("{} {}", change["attribute"], change["cause"]).replace('"', "")).collect::<Vec<_>>()
+    };
+    assert!(causes(stage.run("apply", &["--json"])).iter().all(|cause| cause.ends_with("new")));
+    stage.write("root/motd", "scribble");
+    assert_eq!(causes(stage.run("apply", &["--json"])), ["content drift"]);
+    stage.manifest("file \"/motd\" content=\"aye\\n\" mode=\"0640\"");
+    assert_eq!(causes(stage.run("apply", &["--json"])), ["content intent"]);
+}
+
+#[test]
+fn noop_on_a_resource_is_only_planned() {
+    let stage = Stage::new("file \"/motd\" content=\"x\" noop=#true\nfile \"/other\" content=\"x\"");
+    let done = stage.run("apply", &[]).expect(0);
+    assert!(done.out.contains("noop, only planned"), "{}", done.out);
+    assert_eq!((stage.read("motd"), stage.read("other").as_deref()), (None, Some("x")));
+}
+
+#[test]
+fn only_and_skip_choose_by_tag_type_and_address() {
+    let manifest = "file \"/a\" content=\"x\" tag=red\nfile \"/b\" content=\"x\"\nini \"/c.ini\" { section s { k v; }; }";
+    let stage = Stage::new(manifest);
+    stage.run("apply", &["--only", "red"]).expect(0);
+    assert_eq!((stage.read("a").is_some(), stage.read("b").is_some()), (true, false));
+    stage.run("apply", &["--skip", "(file)/b", "--only", "file", "--only", "ini"]).expect(0);
+    assert_eq!((stage.read("b").is_some(), stage.read("c.ini").is_some()), (false, true));
+}
+
+#[test]
+fn a_resource_behind_another_host_waits() {
+    let stage = Stage::new("file \"/a\" content=\"x\" { require (file)\"/z\" host=other; }");
+    stage.write("site/inventory/hosts.toml", "[hosts.h]\n[hosts.other]\n");
+    stage.write("site/manifests/other.kdl", "host other { file \"/z\" content=\"z\"; }\n");
+    let done = stage.run("apply", &[]).expect(0);
+    assert!(done.out.contains("waiting on other: file \"/z\""), "{}", done.out);
+    assert_eq!(stage.read("a"), None);
+}
+
+#[test]
+fn a_run_variable_wins_over_the_inventory() {
+    let stage = Stage::new("file \"/a\" content=\"{{ greeting }}\"");
+    stage.write("site/inventory/hosts.toml", "[hosts.h]\nvars = { greeting = \"from the host\" }\n");
+    stage.run("apply", &["--var", "greeting=from the run"]).expect(0);
+    assert_eq!(stage.read("a").as_deref(), Some("from the run"));
+    stage.run("apply", &[]).expect(0);
+    assert_eq!(stage.read("a").as_deref(), Some("from the host"));
+}
+
+#[test]
+fn a_second_run_at_the_same_time_is_refused() {
+    let stage = Stage::new("wait \"slow\" paths=\"/never\" timeout=\"20s\"");
+    let root = stage.root();
+    let arguments = ["apply", "--host", "h", "--root", root.to_str().unwrap()];
+    let mut first = stage.command(&arguments).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let lock = root.join("run/keel/lock");
+    let held = |path: &std::path::Path| std::fs::read_to_string(path).is_ok_and(|text| text.contains("process"));
+    for _ in 0..400 {
+        if held(&lock) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(25));
+    }
+    let second = stage.keel(&arguments).expect(75);
+    assert!(second.err.contains(&format!("process {}", first.id())), "{}", second.err);
+    let first_id = nix::unistd::Pid::from_raw(i32::try_from(first.id()).unwrap());
+    nix::sys::signal::kill(first_id, nix::sys::signal::Signal::SIGKILL).unwrap();
+    first.wait().unwrap();
+    // The kernel dropped the lock with the process: nothing has to be cleaned up by hand.
+    stage.manifest("file \"/a\" content=\"x\"");
+    stage.run("apply", &[]).expect(0);
+}
+
+#[test]
+fn a_site_that_does_not_compile_changes_nothing() {
+    let stage = Stage::new("file \"/a\" content=\"x\"\nfile \"/b\" contnt=\"x\"");
+    let before = stage.tree();
+    let done = stage.run("apply", &[]).expect(1);
+    assert!(done.err.contains("contnt") && done.err.contains("did you mean `content`"), "{}", done.err);
+    assert_eq!(stage.tree(), before);
+}

@@ -1,0 +1,98 @@
+//! Secrets: a canary is planted and looked for wherever it must not be.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use crate::stage::{Done, Stage};
+
+const CANARY: &str = "c4nary-4nd-m0re";
+
+/// A site with the canary as `app/password`.
+fn stage() -> Stage {
+    let manifest = "file \"/app.conf\" content=\"password={{ secret('app/password') }}\\n\" mode=\"0600\"
+        file \"/plain\" content=\"x\"";
+    let stage = Stage::new(manifest);
+    stage.keel(&["secret", "init"]).expect(0);
+    set(&stage, "app/password", CANARY).expect(0);
+    stage
+}
+
+fn set(stage: &Stage, path: &str, value: &str) -> Done {
+    let mut child =
+        stage.command(&["secret", "set", path]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(value.as_bytes()).unwrap();
+    Done::of(child.wait_with_output().unwrap())
+}
+
+fn assert_silent(what: &str, done: &Done) {
+    assert!(!done.out.contains(CANARY) && !done.err.contains(CANARY), "{what} tells the secret:\n{}\n{}", done.out, done.err);
+}
+
+#[test]
+fn the_file_gets_it_and_nothing_else_shows_it() {
+    let stage = stage();
+    for (what, arguments) in [("plan", &["plan", "--json"][..]), ("plan", &["plan", "--full"]), ("apply", &["apply", "--full", "--all"])] {
+        let done = stage.run(arguments[0], &arguments[1..]).expect(0);
+        assert_silent(what, &done);
+    }
+    assert_eq!(stage.read("app.conf").unwrap(), format!("password={CANARY}\n"));
+    stage.write("root/app.conf", "password=old\n");
+    let plan = stage.run("plan", &["--full"]).expect(0);
+    assert_silent("a plan of drift", &plan);
+    assert!(plan.out.contains("(secret) differs"), "{}", plan.out);
+    assert_silent("compile", &stage.keel(&["compile", "--host", "h"]).expect(0));
+    assert_silent("check", &stage.keel(&["check", "--json"]).expect(0));
+    assert_silent("graph", &stage.keel(&["graph", "--host", "h"]).expect(0));
+    for (path, (_, _, _, bytes)) in stage.tree() {
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(path.ends_with("app.conf") || !text.contains(CANARY), "{} holds the secret", path.display());
+    }
+}
+
+#[test]
+fn an_unchanged_secret_is_no_change_and_a_new_one_is() {
+    let stage = stage();
+    stage.run("apply", &[]).expect(0);
+    stage.run("apply", &["--detailed-exitcode"]).expect(0);
+    set(&stage, "app/password", "another").expect(0);
+    stage.run("apply", &["--detailed-exitcode"]).expect(2);
+    assert_eq!(stage.read("app.conf").as_deref(), Some("password=another\n"));
+}
+
+#[test]
+fn without_the_key_nothing_is_changed_and_the_secret_is_named() {
+    let stage = stage();
+    std::fs::remove_file(stage.folder().join("identity")).unwrap();
+    let done = stage.run("apply", &[]).expect(1);
+    assert!(done.err.contains("keel secret init"), "{}", done.err);
+    stage.keel(&["secret", "init"]).expect(0);
+    let wrong = stage.run("apply", &[]).expect(1);
+    assert!(wrong.err.contains("app/password"), "{}", wrong.err);
+    assert_eq!((stage.read("app.conf"), stage.read("plain")), (None, None));
+}
+
+#[test]
+fn get_list_generate_and_rotate() {
+    let stage = stage();
+    assert_eq!(stage.keel(&["secret", "get", "app/password"]).expect(0).out, format!("{CANARY}\n"));
+    assert_eq!(stage.keel(&["secret", "list"]).expect(0).out, "app/password  opens\n");
+    stage.keel(&["secret", "generate", "app/token", "--length", "20"]).expect(0);
+    assert_eq!(stage.keel(&["secret", "get", "app/token"]).expect(0).out.trim().len(), 20);
+    stage.keel(&["secret", "generate", "app/token"]).expect(64);
+    let file = stage.site().join("secrets/app.toml");
+    let before = std::fs::read_to_string(&file).unwrap();
+    stage.keel(&["secret", "rotate"]).expect(0);
+    assert_ne!(std::fs::read_to_string(&file).unwrap(), before);
+    assert_eq!(stage.keel(&["secret", "get", "app/password"]).expect(0).out, format!("{CANARY}\n"));
+    let missing = stage.keel(&["secret", "get", "app/pasword"]).expect(64);
+    assert!(missing.err.contains("did you mean `app/password`"), "{}", missing.err);
+}
+
+#[test]
+fn a_command_of_the_site_s_user_never_sees_the_value_as_an_argument() {
+    let stage = Stage::new("");
+    stage.keel(&["secret", "init"]).expect(0);
+    stage.keel(&["secret", "set", "app/password", CANARY]).expect(64);
+    set(&stage, "app/password", "").expect(64);
+    set(&stage, "../password", CANARY).expect(64);
+}
