@@ -29,6 +29,11 @@ attributes! {
     ///     exec "make-dh-parameters" creates="/etc/ssl/dh.pem" {
     ///         command openssl dhparam -out "/etc/ssl/dh.pem" "2048"
     ///     }
+    ///
+    ///     exec "make the database" creates="/var/lib/app/db" user=app {
+    ///         command "/opt/app/bin/init" "--yes"
+    ///     }
+    ///     exec "rebuild the index" refresh_only=#true shell="cd /srv/index && make >/dev/null"
     pub struct Exec: "exec" {
         /// What people call it.
         [title] pub name: String,

@@ -27,6 +27,11 @@ attributes! {
     /// Groups that directory services bring are left alone.
     ///
     ///     group web gid=1500
+    ///
+    ///     group web gid=500
+    ///     group ops membership=inclusive {
+    ///         members ada eve
+    ///     }
     pub struct Group: "group" {
         /// The group's name.
         [title] pub name: String,

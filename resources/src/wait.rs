@@ -22,6 +22,11 @@ attributes! {
     /// and what requires it is skipped.
     ///
     ///     wait "database" tcp="db-1:3306" timeout="2m"
+    ///
+    ///     wait "database" tcp="db-1:3306" timeout="2m"
+    ///     wait "leader" {
+    ///         command "/usr/bin/app-status" "--leader"
+    ///     }
     pub struct Wait: "wait" {
         /// What people call it.
         [title] pub name: String,

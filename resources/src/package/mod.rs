@@ -54,6 +54,10 @@ attributes! {
     ///
     ///     package nginx-light
     ///     package mariadb-server ensure="1:10.11.6-0+deb12u1"
+    ///
+    ///     package nginx curl
+    ///     package mariadb-server version="1:10.11.*" hold=#true
+    ///     package apache2 ensure=purged
     pub struct Package: "package" {
         /// The package's name, with an architecture where it is not the host's own: `libc6:i386`.
         /// A virtual name counts as present while any installed package provides it.
