@@ -1,5 +1,7 @@
 //! What names mean at one place of a manifest: the host's variables below, block-local names above.
 
+mod advice;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -12,9 +14,8 @@ use minijinja::value::{Enumerator, Object, ValueKind};
 use crate::amplification::Bounded;
 use crate::codes;
 use crate::conversion::{from_template, text, to_template};
-use crate::diagnostic::did_you_mean;
-use crate::environment::{LimitedText, template_name, template_syntax, text_syntax};
-use crate::evaluation_error::{EvalError, template_place};
+use crate::environment::{LimitedText, template_name, text_syntax};
+use crate::evaluation_error::EvalError;
 use crate::inventory::{HostId, RESERVED_VARIABLES};
 use crate::site_data::SiteData;
 
@@ -241,80 +242,6 @@ impl Scope {
         let mut out = LimitedText::default();
         template.render_captured_to(self.root(), &mut out).map_err(told)?;
         Ok(minijinja::Value::from(out.into_string()))
-    }
-
-    /// An error of a template, with its place in the template's file.
-    fn locate(&self, error: &minijinja::Error, module: &str, path: &str) -> EvalError {
-        let name = template_name(module, path);
-        let place = template_place(error);
-        let mut told = EvalError::from_minijinja(error, "");
-        told.range = None;
-        if error.kind() == minijinja::ErrorKind::TemplateNotFound {
-            told = EvalError::new(codes::TEMPLATE_MISSING, format!("there is no template `{path}` in module `{module}`"));
-            told.help.extend(did_you_mean(path, self.site.template_paths(module).iter().map(String::as_str)));
-            return told;
-        }
-        let (inner, range) = place.unwrap_or((name, 0..0));
-        let source = self.site.template_source(&inner);
-        let range = source.as_deref().map_or(0..0, |source| Bounded::template(source, &template_syntax()).original(range));
-        if let Some(snippet) = source.as_deref().and_then(|source| source.get(range.clone())) {
-            let snippet = snippet.to_owned();
-            if told.code == codes::UNDEFINED {
-                told.range = Some(0..snippet.len());
-                told = self.advise(told, &snippet);
-                told.range = None;
-            }
-        }
-        told.at(&self.site.template_file(&inner), range, "in this template")
-    }
-
-    /// Adds the nearest names to a complaint about a name that does not exist.
-    fn advise(&self, mut error: EvalError, source: &str) -> EvalError {
-        if error.code != codes::UNDEFINED || !error.help.is_empty() {
-            return error;
-        }
-        let snippet = error.range.clone().and_then(|range| source.get(range)).unwrap_or(source).trim();
-        let is_path =
-            |text: &str| text.split('.').all(|key| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
-        if is_path(snippet) {
-            let mut keys = snippet.split('.');
-            let first = keys.next().unwrap_or_default();
-            match self.find(first) {
-                None => {
-                    error.message = format!("`{first}` is not defined");
-                    if first == "facts" {
-                        let host = self.host_name();
-                        error.help.push(format!("the site has no facts of {host}: on it, run `keel facts > facts/{host}.json`"));
-                    } else {
-                        error.help.extend(did_you_mean(first, self.names().iter().map(String::as_str)));
-                    }
-                }
-                Some(value) => advise_field(&mut error, first, value, keys),
-            }
-        }
-        if error.help.is_empty() {
-            error.help.push("use `default(...)` or `is defined` where it may be missing".to_owned());
-        }
-        error
-    }
-}
-
-/// Finds the first field on a path that is missing, and the fields that are there instead.
-fn advise_field<'a>(error: &mut EvalError, first: &str, mut value: minijinja::Value, keys: impl Iterator<Item = &'a str>) {
-    let mut passed = first.to_owned();
-    for key in keys {
-        match value.get_attr(key) {
-            Ok(next) if !next.is_undefined() => value = next,
-            _ => {
-                error.message = format!("`{passed}` has no `{key}`");
-                let fields: Vec<String> = value.try_iter().map(|keys| keys.map(|key| key.to_string()).collect()).unwrap_or_default();
-                if value.kind() == ValueKind::Map {
-                    error.help.extend(did_you_mean(key, fields.iter().map(String::as_str)));
-                }
-                return;
-            }
-        }
-        passed = format!("{passed}.{key}");
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use keel_engine::value::Map;
 use minijinja::Value;
 
+use crate::amplification::Bounded;
 use crate::codes;
 use crate::config::SiteConfig;
 use crate::conversion::to_template;
@@ -117,7 +118,8 @@ impl SiteData {
         let report = |error: EvalError, out: &mut Vec<Diagnostic>| {
             out.push(error.into_diagnostic(&place.source.path, place.span.clone()));
         };
-        let compiled = match self.environments.texts.compile_expression(&expression.text) {
+        let bounded = Bounded::expression(&expression.text);
+        let compiled = match self.environments.texts.compile_expression(&bounded.source) {
             Ok(compiled) => compiled,
             Err(error) => {
                 report(EvalError::from_minijinja(&error, &expression.text), out);

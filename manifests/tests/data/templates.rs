@@ -58,6 +58,8 @@ fn errors_point_into_the_file() {
     assert_eq!(error.help[0], "did you mean `port`?");
     assert_eq!(&*error.places[0].file, "modules/web/templates/part.j2");
     assert_eq!(&templates[1].1[error.places[0].span.clone()], "prot");
+    let error = render("{% for name in [{'port': 1}] %}{{ name.prot }}{% endfor %}").unwrap_err();
+    assert_eq!((error.code, error.message.as_str()), (codes::UNDEFINED, "`name.prot` is not defined"));
     let error = render("x\n{% if %}").unwrap_err();
     assert_eq!((error.code, &*error.places[0].file), (codes::EXPRESSION_SYNTAX, "modules/web/templates/main.j2"));
     let error = render("{{ names | regex_replace }}").unwrap_err();
