@@ -66,23 +66,33 @@ fn every_example_passes_the_check() {
 }
 
 /// One line a resource and one a relation, long values by their hash.
-fn summarise(host: &str, catalog: &Value, summary: &mut String) {
+fn summarise(host: &str, compiled: &Value, summary: &mut String) {
+    let catalog = &compiled["catalog"];
     writeln!(summary, "host {host}").unwrap();
     for resource in catalog["resources"].as_array().unwrap() {
         let attributes = resource["attributes"].as_object().unwrap();
         let attributes: Vec<String> = attributes.iter().map(|(name, value)| format!("{name}={}", short(value))).collect();
-        writeln!(summary, "  {} {}", plain(&resource["address"]), attributes.join(" ")).unwrap();
+        writeln!(summary, "  {} {}", address(resource), attributes.join(" ")).unwrap();
     }
     for relation in catalog["relations"].as_array().unwrap() {
-        writeln!(summary, "  {}", plain(relation)).unwrap();
+        let effect = relation["notify"].as_str().map(|effect| format!(" effect={effect}")).unwrap_or_default();
+        let [first, then] = ["first", "then"].map(|end| node(catalog, &relation[end]));
+        writeln!(summary, "  {first} {} {then}{effect}", relation["word"].as_str().unwrap()).unwrap();
     }
 }
 
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+/// The address of one end of a relation: a resource or a use of a module, by position.
+fn node(catalog: &Value, end: &Value) -> String {
+    let (list, position) = match (end["Resource"].as_u64(), end["Container"].as_u64()) {
+        (Some(position), _) => ("resources", position),
+        (None, position) => ("containers", position.unwrap()),
+    };
+    address(&catalog[list][usize::try_from(position).unwrap()])
+}
+
+fn address(thing: &Value) -> String {
+    let part = |name: &str| thing["address"][name].as_str().unwrap();
+    format!("({}){}", part("type_name"), part("title"))
 }
 
 fn short(value: &Value) -> String {

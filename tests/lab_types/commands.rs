@@ -153,7 +153,7 @@ pub(super) const ROWS: [Row; 29] = [
         &[
             Site("exec x always=#true timeout=\"1s\" {\n command \"/bin/sh\" \"-c\" \"sleep 777 & sleep 777\"\n}"),
             Keel(APPLY, 4),
-            Sh("! pgrep -f 'sleep 777'"),
+            Sh("! pgrep -f 'sleep [7]77'"),
         ],
     ),
     row(

@@ -21,7 +21,7 @@ pub(super) const ROWS: [Row; 22] = [
              file \"/tmp/row/b\" content=x require=(exec)a\nfile \"/tmp/row/c\" content=x",
             ),
             Keel(APPLY, 6),
-            Said("(exec)a"),
+            Said("exec \"a\" failed"),
             Sh("test \"$(ls /tmp/row)\" = c"),
         ],
     ),

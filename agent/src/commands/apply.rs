@@ -23,6 +23,10 @@ pub struct Arguments {
     /// The site's folder, or a plan file; the nearest site upward, if not given.
     #[arg(value_name = "SITE|PLAN")]
     from: Option<PathBuf>,
+    /// Change nothing and show what would be changed, as `keel plan` does; nothing in a manifest
+    /// can make such a run change the host.
+    #[arg(long)]
+    noop: bool,
     #[command(flatten)]
     run: RunArguments,
 }
@@ -33,20 +37,24 @@ pub struct Arguments {
 /// The run did not happen.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
     if let Some(file) = arguments.from.as_ref().filter(|path| path.is_file()) {
-        return apply_plan(file, &arguments.run, context);
+        return apply_plan(file, arguments, context);
     }
-    let prepared = plan::prepare(arguments.from.as_deref(), &arguments.run, Mode::Apply, context)?;
-    let report = plan::make(prepared, &arguments.run, Mode::Apply, context)?;
+    let mode = if arguments.noop { Mode::Plan } else { Mode::Apply };
+    let prepared = plan::prepare(arguments.from.as_deref(), &arguments.run, mode, context)?;
+    let report = plan::make(prepared, &arguments.run, mode, context)?;
     plan::show(&report, &arguments.run, context)
 }
 
 /// Plans once more; only if the very same changes come out of it are they made.
-fn apply_plan(file: &std::path::Path, arguments: &RunArguments, context: &Context) -> Result<u8> {
+fn apply_plan(file: &std::path::Path, given: &Arguments, context: &Context) -> Result<u8> {
     let reviewed = PlanFile::read(file)?;
-    let arguments = reviewed.arguments(arguments);
+    let arguments = reviewed.arguments(&given.run);
     let prepared = plan::prepare(Some(&reviewed.site), &arguments, Mode::Plan, context)?;
     let now = plan::make(prepared, &arguments, Mode::Plan, context)?;
     reviewed.check(&now)?;
+    if given.noop {
+        return plan::show(&now, &arguments, context);
+    }
     let prepared = plan::prepare(Some(&reviewed.site), &arguments, Mode::Apply, context)?;
     let report = plan::make(prepared, &arguments, Mode::Apply, context)?;
     plan::show(&report, &arguments, context)
