@@ -102,6 +102,8 @@ pub(super) const ROWS: [Row; 29] = [
             Site("file \"/tmp/row/d\" ensure=directory recurse=#true purge=#true\nfile \"/tmp/row/d/kept\" ensure=file"),
             Keel("apply", 2),
             Sh("test -f /tmp/row/d/kept && ! test -e /tmp/row/d/extra && test -d /tmp/row/d/sub"),
+            Keel("apply --only (file)/tmp/row/d", 0),
+            Keel(APPLY, 0),
         ],
     ),
     row(

@@ -17,7 +17,7 @@ use keel_engine::orphan::{self, Orphans};
 use keel_engine::report::{FORMAT_VERSION, Mode, Outcome, Report, ResourceReport, Totals};
 use keel_engine::resource::AnyType;
 use keel_engine::walk::{Filter, GroupError, Groups, Progress, Run, walk};
-use keel_resources::host::{Backups, Host};
+use keel_resources::host::{Backups, Claims, Host};
 
 use crate::error::{Error, Result};
 use crate::secrets::open::{Opener, has_sealed};
@@ -79,9 +79,13 @@ pub fn make(
 
     let opened = if has_sealed(&catalog.resources) { Some(opener()?.open_all(&catalog.resources)?) } else { None };
     let groups = Groups::build(&types, opened.as_deref().unwrap_or(&catalog.resources)).map_err(|error| group_error(&catalog, error))?;
-    let graph = Graph::build(&catalog, &groups.footprints()).map_err(|cycle| cycle_error(&catalog, &cycle))?;
+    let footprints = groups.footprints();
+    let graph = Graph::build(&catalog, &footprints).map_err(|cycle| cycle_error(&catalog, &cycle))?;
     let run_name = format!("{started_ms:013}-{}", std::process::id());
-    let host = Host::new(&options.root).with_contents(desired.contents).with_backups(Backups::new(state.kept.join("backups"), &run_name));
+    let host = Host::new(&options.root)
+        .with_contents(desired.contents)
+        .with_backups(Backups::new(state.kept.join("backups"), &run_name))
+        .with_claims(Claims::of(&footprints));
     let mut enforced = EnforcedFile::of(&state);
     let mut ledger = open_ledger(&state, options.mode, &catalog)?;
 
