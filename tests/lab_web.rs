@@ -36,7 +36,12 @@ const DRIFTS: [Drift; 21] = [
     drift("baseline", "deleted user", "userdel grace", "test \"$(id -u grace)\" = 3002"),
     drift("baseline", "changed group", "groupmod -g 2999 pilots", "getent group pilots | grep -q :2001:"),
     drift("baseline", "lost keys", "echo >/home/ada/.ssh/authorized_keys", "grep -q ed25519 /home/ada/.ssh/authorized_keys"),
-    drift("baseline", "cron line", "crontab -l | sed 's/^17 4/18 5/' | crontab -", "crontab -l | grep -q '^17 4 .*apt-get'"),
+    drift(
+        "baseline",
+        "cron line",
+        "crontab -l | sed 's/^17 4/18 5/' | crontab -",
+        "test $(crontab -l | grep -c apt-get) = 1 && crontab -l | grep -q '^17 4 '",
+    ),
     drift("baseline", "no crontab", "crontab -r", "crontab -l | grep -q '^17 4 .*apt-get'"),
     drift("baseline", "live sysctl", "sysctl -q -w net.core.somaxconn=128", "test \"$(sysctl -n net.core.somaxconn)\" = 1024"),
     drift("baseline", "hosts entry", "sed -i s/192.0.2.1/192.0.2.99/ /etc/hosts", "grep -q '^192.0.2.1\\s.*time-1' /etc/hosts"),

@@ -163,7 +163,9 @@ impl Crontab {
     /// Puts a named job in its place, or at the end.
     pub(super) fn put(&mut self, name: &str, job: &Job) {
         let place = self.place(name).unwrap_or(self.lines.len()..self.lines.len());
-        let lines = std::iter::once(format!("{MARK}{name}")).chain(job.environment.iter().cloned()).chain([job.line()]);
+        // Debian's crontab takes comments at the very top for its own: it drops them from `-l` and `-e`.
+        let space = (place.start == 0).then(String::new);
+        let lines = space.into_iter().chain([format!("{MARK}{name}")]).chain(job.environment.iter().cloned()).chain([job.line()]);
         self.lines.splice(place, lines);
     }
 
@@ -213,6 +215,15 @@ MAILTO=a
             crontab.remove(name, &job);
         }
         assert_eq!(crontab.print(), "SHELL=/bin/sh\n# a comment\n@Daily other\n");
+    }
+
+    #[test]
+    fn a_name_never_stands_in_the_first_line() {
+        let mut crontab = Crontab::parse("");
+        let job = Job::parse("@hourly x").unwrap();
+        crontab.put("one", &job);
+        crontab.put("one", &job);
+        assert_eq!(crontab.print(), "\n# Evenkeel: one\n@hourly x\n");
     }
 
     #[test]
