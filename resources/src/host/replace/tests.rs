@@ -149,3 +149,33 @@ fn the_old_bytes_are_kept_in_the_store_or_beside() {
     host.replace("/a", &NewFile { backup: Backup::None, ..NewFile::of(b"newest") }).unwrap();
     assert_eq!(names(root.path()), ["a", "a.bak"]);
 }
+
+#[test]
+fn extended_attributes_stay_and_what_speaks_of_the_old_bytes_goes() {
+    use rustix::fs::{XattrFlags, getxattr, setxattr};
+    let (root, host) = scratch();
+    let path = root.path().join("a");
+    fs::write(&path, "old").unwrap();
+    if setxattr(&path, "user.note", b"kept", XattrFlags::empty()).is_err() {
+        return;
+    }
+    // An access list for the user 4711 beside the usual three, as the kernel stores it.
+    let list: Vec<u8> =
+        [(2u32, 0u32, 0u32), (0x1, 6, u32::MAX), (0x2, 4, 4711), (0x4, 4, u32::MAX), (0x10, 4, u32::MAX), (0x20, 4, u32::MAX)]
+            .iter()
+            .enumerate()
+            .flat_map(|(at, (tag, rights, id))| match at {
+                0 => tag.to_le_bytes().to_vec(),
+                _ => [(*tag as u16).to_le_bytes().as_slice(), (*rights as u16).to_le_bytes().as_slice(), id.to_le_bytes().as_slice()]
+                    .concat(),
+            })
+            .collect();
+    let has_lists = setxattr(&path, "system.posix_acl_access", &list, XattrFlags::empty()).is_ok();
+    host.replace("/a", &NewFile::of(b"new")).unwrap();
+    let value = |name: &str| {
+        let mut value = vec![0u8; 256];
+        getxattr(&path, name, &mut value[..]).ok().map(|length| value[..length].to_vec())
+    };
+    assert_eq!(value("user.note").as_deref(), Some(&b"kept"[..]));
+    assert_eq!(value("system.posix_acl_access"), has_lists.then_some(list));
+}
