@@ -17,7 +17,7 @@ use keel_engine::catalog::{Catalog, PruneRule};
 use keel_engine::contents::MemoryContents;
 
 use crate::codes;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, sort};
 use crate::site::Site;
 use crate::syntax::Span;
 use drafts::{DraftContainer, Drafts, PendingOverride};
@@ -95,6 +95,7 @@ impl<'s> Compiler<'s> {
         compiler.roots(&scope);
         compiler.apply_overrides();
         let catalog = compiler.assemble();
+        sort(&mut compiler.diagnostics);
         let good = !site.broken && !compiler.diagnostics.iter().any(Diagnostic::is_error);
         Compiled { catalog: catalog.filter(|_| good), contents: compiler.contents, diagnostics: compiler.diagnostics }
     }

@@ -79,6 +79,14 @@ impl Diagnostic {
     }
 }
 
+/// Puts diagnostics in the order of files and places; those without a place come first.
+pub fn sort(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by(|one, other| {
+        let place = |diagnostic: &Diagnostic| diagnostic.labels.first().map(|label| (Arc::clone(&label.file), label.span.start));
+        place(one).cmp(&place(other))
+    });
+}
+
 /// Names near a misspelt one, the nearest first, three at the most.
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let mut near: Vec<(usize, &str)> = known

@@ -46,7 +46,7 @@ struct Lowerer<'l> {
 
 impl<'l> Lowerer<'l> {
     fn error(&mut self, code: &'static str, message: impl Into<String>, span: std::ops::Range<usize>, help: impl Into<String>) {
-        self.diagnostics.push(Diagnostic::error(code, message).at(self.file, span, "").help(help));
+        self.diagnostics.push(Diagnostic::error(code, message).at(self.file, span, "here").help(help));
     }
 
     fn statements<'k>(&mut self, nodes: impl Iterator<Item = &'k KdlNode>, level: Level) -> Vec<Statement> {

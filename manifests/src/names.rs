@@ -72,7 +72,11 @@ impl Checker<'_> {
             }
             Statement::Override(change) => {
                 self.extras(&change.extras);
-                if let Some(schema) = self.type_named(&change.target.type_name) {
+                let target = &change.target.type_name;
+                if &*target.text == CONTAINER_TYPE {
+                    let help = "give the module other arguments, or override the resources in it";
+                    self.error(codes::OVERRIDE_NOTHING, "only resources can be overridden", target.span, help);
+                } else if let Some(schema) = self.type_named(target) {
                     self.attributes(&change.attributes, schema);
                 }
             }

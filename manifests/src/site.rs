@@ -10,7 +10,7 @@ use keel_engine::schema::TypeSchema;
 
 use crate::codes;
 use crate::compile::{Compiled, Compiler};
-use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::diagnostic::{Diagnostic, did_you_mean, sort};
 use crate::evaluation_error::EvalError;
 use crate::files::SiteFiles;
 use crate::fleet;
@@ -63,6 +63,7 @@ impl Site {
         let mut site = Self { data, sources, files, types, schemas, selectors: HashMap::new(), broken: false };
         site.selectors = site.parse_selectors();
         crate::names::check(&site, &mut out);
+        sort(&mut out);
         site.broken = out.iter().any(Diagnostic::is_error);
         (Some(site), out)
     }

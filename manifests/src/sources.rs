@@ -168,8 +168,10 @@ impl Sources {
         let mut known: BTreeSet<String> = folders.map(str::to_owned).collect();
         known.extend(self.modules.keys().map(|name| name.to_string()));
         known.extend(library::modules().map(str::to_owned));
-        let help = did_you_mean(&name.text, known.iter().map(String::as_str))
-            .unwrap_or_else(|| format!("declare it in modules/{}/module.kdl", name.text));
+        let help = did_you_mean(&name.text, known.iter().map(String::as_str)).unwrap_or_else(|| match is_plain(&name.text) {
+            true => format!("declare it in modules/{}/module.kdl", name.text),
+            false => "names of modules are letters, digits, `_` and `-`".to_owned(),
+        });
         let diagnostic = Diagnostic::error(codes::UNKNOWN_MODULE, format!("there is no module `{}`", name.text));
         diagnostic.at(user, name.span.into(), "not found").help(help)
     }
@@ -182,12 +184,16 @@ fn modules_in(manifest: &Manifest) -> impl Iterator<Item = (usize, &Module)> {
     })
 }
 
+/// Whether a module can have this name: it is also the name of a folder.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
 /// Where a module has its files: in the site, or else in the stock library.
 fn module_folder(files: &dyn SiteFiles, name: &str) -> Option<String> {
-    let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     let candidates = [format!("modules/{name}"), format!("{LIBRARY_FOLDER}/{name}")];
     let exists = |folder: &String| !matches!(files.read(&format!("{folder}/module.kdl")), Ok(None));
-    candidates.into_iter().filter(|_| plain).find(exists)
+    candidates.into_iter().filter(|_| is_plain(name)).find(exists)
 }
 
 #[cfg(test)]

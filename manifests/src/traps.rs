@@ -172,8 +172,11 @@ impl Trapper<'_> {
             if !good {
                 let start = token.span.start + offset;
                 let span = start..start + 1 + escaped.len_utf8();
-                let help = if escaped == 'u' {
-                    "a character is written \\u{1f600}, with one to six hexadecimal digits; U+0000 is none".to_owned()
+                let nul = escaped == 'u' && rest.strip_prefix('{').is_some_and(|rest| rest.trim_start_matches('0').starts_with('}'));
+                let help = if nul {
+                    "no file name, setting or command can hold a NUL; leave it out".to_owned()
+                } else if escaped == 'u' {
+                    "a character is written \\u{1f600}, with one to six hexadecimal digits".to_owned()
                 } else {
                     format!("write `\\\\{escaped}`, or the whole as a raw string, #\"...\"#")
                 };

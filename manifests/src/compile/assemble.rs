@@ -35,7 +35,7 @@ impl<'s> Compiler<'s> {
         let footprints = self.resources(&mut catalog, &mut origins);
         catalog.prune = std::mem::take(&mut self.prune);
         catalog.files = origins.files.iter().filter_map(|source| Some(self.site.sources.all.get(*source)?.path.clone())).collect();
-        if let Some((footprints, places)) = footprints {
+        if let Some((footprints, places)) = footprints.filter(|_| !self.stopped) {
             for finding in footprints::check(&catalog, &footprints) {
                 let mut diagnostic = Diagnostic { labels: Vec::new(), ..finding.diagnostic };
                 for (resource, text) in finding.resources {

@@ -140,7 +140,9 @@ impl<'s> Compiler<'s> {
         } else {
             self.drafts.find(address).map(Node::Resource)
         };
-        if found.is_some() || pending.written.optional {
+        // Unknown types were reported when the site was loaded.
+        let type_known = address.is_container() || self.site.schema(&address.type_name).is_some();
+        if found.is_some() || pending.written.optional || !type_known {
             return found;
         }
         let near = if address.is_container() {

@@ -100,6 +100,10 @@ impl<'s> Compiler<'s> {
             let help = "write for item in=\"expression\", in quotes";
             return self.error(codes::BAD_LOOP, "`in` is an expression", frame.place(repeat.list.span), help);
         };
+        // Braces around it were reported when the site was loaded.
+        if text.trim_start().starts_with("{{") {
+            return;
+        }
         let evaluated = frame.scope.evaluate_local(text);
         let Some(list) = self.evaluated(evaluated, &repeat.list, frame) else { return };
         match repeat.names.as_slice() {
@@ -145,7 +149,7 @@ impl<'s> Compiler<'s> {
 
     fn not_iterable(&mut self, list: &Local, message: &str, help: &str, repeat: &For, frame: &Frame<'s>) {
         let found = list.value(&frame.scope).map_or("something else", |value| value.type_name());
-        self.error(codes::BAD_LOOP, format!("{message}, this is a {found}"), frame.place(repeat.list.span), help);
+        self.error(codes::BAD_LOOP, format!("{message}, found {found}"), frame.place(repeat.list.span), help);
     }
 
     fn resource(&mut self, declared: &'s Resource, frame: &Frame<'s>) {
@@ -217,6 +221,8 @@ impl<'s> Compiler<'s> {
     pub(super) fn condition(&mut self, literal: &Literal, frame: &Frame<'s>) -> Option<bool> {
         match &literal.scalar {
             Scalar::Bool(flag) => Some(*flag),
+            // Braces around it were reported when the site was loaded.
+            Scalar::Text(text) if text.trim_start().starts_with("{{") => None,
             Scalar::Text(text) => {
                 let evaluated = frame.scope.evaluate_bool(text);
                 self.evaluated(evaluated, literal, frame)
@@ -253,7 +259,7 @@ impl<'s> Compiler<'s> {
             Some(literal) => match self.literal(literal, None, frame)? {
                 Value::Bool(flag) => flag || frame.noop,
                 other => {
-                    let message = format!("`noop` is #true or #false, this is a {}", other.type_name());
+                    let message = format!("`noop` is #true or #false, found {}", other.type_name());
                     self.error(codes::BAD_ATTRIBUTE, message, frame.place(literal.span), "write noop=#true");
                     return None;
                 }

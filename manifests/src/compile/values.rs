@@ -126,7 +126,7 @@ impl<'s> Compiler<'s> {
             Value::Int(number) => Some(number.to_string()),
             other => {
                 let help = "make a text of it, for instance with `~ ''`";
-                self.error(codes::BAD_TITLE, format!("{what} is a text, this is a {}", other.type_name()), place, help);
+                self.error(codes::BAD_TITLE, format!("{what} is a text, found {}", other.type_name()), place, help);
                 None
             }
         }
@@ -134,28 +134,15 @@ impl<'s> Compiler<'s> {
 
     /// A title: a text that cannot be mistaken for another.
     pub(super) fn title(&mut self, literal: &Literal, frame: &Frame<'s>) -> Option<Arc<str>> {
-        let text = self.public_text(literal, "a title", frame)?;
-        let place = frame.place(literal.span);
-        if text.is_empty() {
-            self.error(codes::BAD_TITLE, "the title is empty", place, "give the resource a name");
-            return None;
-        }
-        if let Some(character) = text.chars().find(|character| is_hidden(*character)) {
-            let message = format!("the title holds the character U+{:04X}, which nobody sees", u32::from(character));
-            self.error(codes::BAD_TITLE, message, place, "remove it");
-            return None;
-        }
-        if text.chars().any(|character| matches!(character, '\u{300}'..='\u{36f}')) {
-            let help = "write letters with accents as one character each (Unicode's form NFC)";
-            self.error(codes::BAD_TITLE, "the title holds a combining accent, so two spellings of it would look alike", place, help);
-            return None;
-        }
-        if mixes_scripts(&text) {
-            let message = format!("the title `{text}` mixes Latin letters with others that look alike");
-            self.error(codes::MIXED_SCRIPTS, message, place, "write each word in one alphabet");
-            return None;
-        }
-        Some(Arc::from(text))
+        let plain = matches!(literal.mark, Mark::Plain | Mark::Verbatim);
+        let text = match &literal.scalar {
+            // Most titles are written out, and shared by all hosts.
+            Scalar::Text(text) if plain && (literal.mark == Mark::Verbatim || !text.contains("{{")) => Arc::clone(text),
+            _ => Arc::from(self.public_text(literal, "a title", frame)?),
+        };
+        let Some((code, message, help)) = refuse_title(&text) else { return Some(text) };
+        self.error(code, message, frame.place(literal.span), help);
+        None
     }
 
     /// What a reference names.
@@ -163,6 +150,27 @@ impl<'s> Compiler<'s> {
         let title = self.title(&reference.title, frame)?;
         Some(Address::new(Arc::clone(&reference.type_name.text), title))
     }
+}
+
+/// Why a text cannot be a title: code, message, help.
+fn refuse_title(text: &str) -> Option<(&'static str, String, &'static str)> {
+    if text.is_empty() {
+        return Some((codes::BAD_TITLE, "the title is empty".to_owned(), "give the resource a name"));
+    }
+    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return None;
+    }
+    if let Some(character) = text.chars().find(|character| is_hidden(*character)) {
+        let message = format!("the title holds the character U+{:04X}, which nobody sees", u32::from(character));
+        return Some((codes::BAD_TITLE, message, "remove it"));
+    }
+    if text.chars().any(|character| matches!(character, '\u{300}'..='\u{36f}')) {
+        let message = "the title holds a combining accent, so two spellings of it would look alike".to_owned();
+        return Some((codes::BAD_TITLE, message, "write letters with accents as one character each (Unicode's form NFC)"));
+    }
+    let mixed = mixes_scripts(text);
+    let message = || format!("the title `{text}` mixes Latin letters with others that look alike");
+    mixed.then(|| (codes::MIXED_SCRIPTS, message(), "write each word in one alphabet"))
 }
 
 /// Characters that are printed as nothing, or as something else than they are.

@@ -87,6 +87,9 @@ impl Lowerer<'_> {
             if extras == Extras::Taken && self.extra_child(&mut taken, child) {
                 continue;
             }
+            if extras == Extras::Taken && self.misspelt_relation(child) {
+                continue;
+            }
             let value = self.data(child);
             attributes.extend(value.map(|value| Attribute { name: name_of(child.name()), value }));
         }

@@ -68,6 +68,16 @@ impl Lowerer<'_> {
         true
     }
 
+    /// A child that holds references under another name than the four; tells whether it was one.
+    pub(super) fn misspelt_relation(&mut self, node: &KdlNode) -> bool {
+        let words = ["require", "before", "notify", "subscribe"];
+        let is_reference = |entry: &KdlEntry| entry.ty().is_some_and(|ty| !matches!(ty.value(), "lit" | "secret" | "expr"));
+        let near = did_you_mean(node.name().value(), words).filter(|_| node.entries().iter().any(is_reference));
+        let Some(help) = near else { return false };
+        self.error(codes::BAD_RELATION, format!("`{}` is no relation", node.name().value()), node.name().range(), help);
+        true
+    }
+
     fn single(&mut self, extras: &mut Extras, name: &Name, literal: Literal) {
         let slot = match &*name.text {
             "when" => &mut extras.when,

@@ -17,7 +17,8 @@ impl Scope {
         let mut told = EvalError::from_minijinja(error, "");
         told.range = None;
         if error.kind() == minijinja::ErrorKind::TemplateNotFound {
-            told = EvalError::new(codes::TEMPLATE_MISSING, format!("there is no template `{path}` in module `{module}`"));
+            let place = if module.is_empty() { "the site's templates".to_owned() } else { format!("module `{module}`") };
+            told = EvalError::new(codes::TEMPLATE_MISSING, format!("there is no template `{path}` in {place}"));
             told.help.extend(did_you_mean(path, self.site.template_paths(module).iter().map(String::as_str)));
             return told;
         }
@@ -33,6 +34,10 @@ impl Scope {
             if of_the_host {
                 told = self.advise(told, snippet);
             }
+        }
+        // A name that leads out of the templates has no file that anybody could be shown.
+        if source.is_none() {
+            return told;
         }
         told.at(&self.site.template_file(&inner), range, "in this template")
     }
