@@ -299,6 +299,15 @@ impl ResourceReport {
 }
 
 impl Report {
+    /// A copy that keeps only the resources that were not simply unchanged.
+    pub fn without_unchanged(&self) -> Self {
+        let resources = self.resources.iter().filter(|resource| resource.outcome != Outcome::Unchanged).cloned().collect();
+        let (owed, released, warnings) = (self.owed.clone(), self.released.clone(), self.warnings.clone());
+        let (format_version, run) = (self.format_version.clone(), self.run.clone());
+        let (host, site) = (self.host.clone(), self.site.clone());
+        Self { format_version, run, host, site, resources, owed, released, warnings, ..*self }
+    }
+
     /// Whether anything failed.
     pub fn has_failures(&self) -> bool {
         self.totals.failed > 0

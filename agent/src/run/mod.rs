@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use keel_engine::address::Address;
-use keel_engine::catalog::{Catalog, Resource};
+use keel_engine::catalog::Catalog;
 use keel_engine::contents::Contents;
 use keel_engine::digest::Digest;
 use keel_engine::graph::Graph;
 use keel_engine::ledger::{Ledger, MemoryLedger};
 use keel_engine::orphan::{self, Orphans};
-use keel_engine::report::{FORMAT_VERSION, Mode, Outcome, Report, ResourceReport, Totals};
+use keel_engine::report::{FORMAT_VERSION, Mode, Report, Totals};
 use keel_engine::resource::AnyType;
 use keel_engine::walk::{Filter, GroupError, Groups, Progress, Run, walk};
 use keel_resources::host::{Backups, Claims, Host};
@@ -22,9 +22,9 @@ use keel_resources::host::{Backups, Claims, Host};
 use crate::error::{Error, Result};
 use crate::secrets::open::{Opener, has_sealed};
 use crate::state::State;
-use crate::state::enforced::EnforcedFile;
 use crate::state::ledger::LedgerFile;
 use crate::state::lock::Lock;
+use crate::state::memory::{Applied, Memory};
 use crate::state::previous::PreviousCatalog;
 
 /// How a run is to be made.
@@ -69,12 +69,12 @@ pub fn make(
         Mode::Apply => Some(prepare(&state, options)?),
         Mode::Plan => None,
     };
-    let previous = PreviousCatalog::load(&state).map_err(Error::host)?;
+    let mut memory = Memory::load(&state).map_err(Error::host)?;
     let mut catalog = desired.catalog;
-    let unchanged_catalog = previous.is(&desired.bytes);
     let types = keel_resources::all();
     let declared_count = catalog.resources.len();
-    let orphans = if unchanged_catalog { Orphans::default() } else { sort_orphans(&previous, &catalog, options, &types)? };
+    let known = memory.previous.is(&desired.bytes);
+    let orphans = if known { Orphans::default() } else { sort_orphans(&memory.previous, &catalog, options, &types)? };
     orphan::append(&mut catalog, orphans.removed);
 
     let opened = if has_sealed(&catalog.resources) { Some(opener()?.open_all(&catalog.resources)?) } else { None };
@@ -85,8 +85,8 @@ pub fn make(
     let host = Host::new(&options.root)
         .with_contents(desired.contents)
         .with_backups(Backups::new(state.kept.join("backups"), &run_name))
-        .with_claims(Claims::of(&footprints));
-    let mut enforced = EnforcedFile::of(&state);
+        .with_claims(Claims::of(&footprints))
+        .with_digests(memory.digests.of_run(started_ms));
     let mut ledger = open_ledger(&state, options.mode, &catalog)?;
 
     let run = Run {
@@ -99,7 +99,7 @@ pub fn make(
         workers: workers(),
         clock: &|| clock.elapsed(),
         started_ms,
-        enforced: &enforced,
+        enforced: &memory.enforced,
         stop: options.stop,
     };
     let resources = walk(&run, &mut *ledger, progress);
@@ -119,13 +119,9 @@ pub fn make(
         warnings: Vec::new(),
     };
     if options.mode == Mode::Apply {
-        let remaining = not_removed(&report.resources[..], &catalog.resources[declared_count..]);
-        catalog.resources.truncate(declared_count);
-        if !unchanged_catalog || report.has_changes() {
-            enforced.update(&catalog, &report.resources).map_err(Error::host)?;
-        }
-        previous.store(&catalog, &remaining).map_err(Error::host)?;
-        keep_report(&state, &report).map_err(Error::host)?;
+        let removals = catalog.resources.split_off(declared_count);
+        let applied = Applied { catalog: &catalog, bytes: &desired.bytes, removals: &removals, report: &report };
+        memory.keep(&applied, host.digests()).map_err(Error::host)?;
     }
     Ok(report)
 }
@@ -169,22 +165,6 @@ fn open_ledger(state: &State, mode: Mode, catalog: &Catalog) -> Result<Box<dyn L
     let is_known = |address: &Address| catalog.resources.iter().any(|resource| resource.address == *address);
     ledger.release(is_known).map_err(Error::host)?;
     Ok(Box::new(ledger))
-}
-
-/// The orphans whose removal did not succeed; the next run tries again.
-fn not_removed(reports: &[ResourceReport], removals: &[Resource]) -> Vec<Address> {
-    let done = |address: &Address| {
-        reports.iter().any(|report| report.address == *address && matches!(report.outcome, Outcome::Unchanged | Outcome::Changed))
-    };
-    removals.iter().map(|resource| resource.address.clone()).filter(|address| !done(address)).collect()
-}
-
-fn keep_report(state: &State, report: &Report) -> std::result::Result<(), String> {
-    // What did not change is not worth keeping; everything else is there for `keel explain`.
-    let mut kept = report.clone();
-    kept.resources.retain(|resource| resource.outcome != Outcome::Unchanged);
-    let text = serde_json::to_vec_pretty(&kept).map_err(|error| error.to_string())?;
-    crate::state::replace(&state.kept.join("last-report.json"), &text)
 }
 
 fn group_error(catalog: &Catalog, error: GroupError) -> Error {

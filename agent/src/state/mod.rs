@@ -1,9 +1,11 @@
 //! What the agent keeps on the host between runs, below the host's root: `/var/lib/keel` for what must
 //! not be lost, `/var/cache/keel` for what can be made again, `/run/keel` for the lock.
 
+pub mod digests;
 pub mod enforced;
 pub mod ledger;
 pub mod lock;
+pub mod memory;
 pub mod previous;
 
 use std::fs::{DirBuilder, File, OpenOptions};

@@ -35,11 +35,14 @@ impl PreviousCatalog {
         Catalog::from_bytes(self.bytes.as_deref()?).ok()
     }
 
-    /// Keeps a catalog as the last applied one, with those orphans that are still to be removed.
+    /// Keeps a catalog, with its binary form at hand, as the last applied one, with those orphans that are still to be removed.
     ///
     /// # Errors
     /// Names the file and says why it cannot be written.
-    pub fn store(&self, next: &Catalog, remaining: &[Address]) -> Result<(), String> {
+    pub fn store(&self, next: &Catalog, bytes: &[u8], remaining: &[Address]) -> Result<(), String> {
+        if remaining.is_empty() {
+            return if self.is(bytes) { Ok(()) } else { replace(&self.path, bytes) };
+        }
         let mut kept = next.clone();
         let previous = self.catalog();
         let orphans = previous.iter().flat_map(|previous| &previous.resources).filter(|resource| remaining.contains(&resource.address));

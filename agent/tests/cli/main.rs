@@ -1,5 +1,7 @@
 //! Tests of the program `keel` from outside: sites in scratch folders, converged below scratch roots.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop where it cannot go on")]
+
 mod explain;
 mod orphans;
 mod outputs;

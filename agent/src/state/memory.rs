@@ -1,0 +1,71 @@
+//! What the agent remembers of earlier runs, loaded before a run and kept after it.
+
+use keel_engine::address::Address;
+use keel_engine::catalog::{Catalog, Resource};
+use keel_engine::report::{Outcome, Report, ResourceReport};
+use keel_resources::host::Digests;
+
+use super::digests::DigestsFile;
+use super::enforced::EnforcedFile;
+use super::previous::PreviousCatalog;
+use super::{State, replace};
+
+/// Everything that is remembered but the ledger, which is written while a run goes on.
+pub struct Memory {
+    state: State,
+    /// The catalog that was applied last.
+    pub previous: PreviousCatalog,
+    /// What was enforced.
+    pub enforced: EnforcedFile,
+    /// The files that were read.
+    pub digests: DigestsFile,
+}
+
+/// What a run applied.
+#[derive(Clone, Copy)]
+pub struct Applied<'a> {
+    /// The catalog, without what stands for orphans.
+    pub catalog: &'a Catalog,
+    /// Its binary form.
+    pub bytes: &'a [u8],
+    /// The resources that stand for orphans.
+    pub removals: &'a [Resource],
+    /// What came of it.
+    pub report: &'a Report,
+}
+
+impl Memory {
+    /// Loads it.
+    ///
+    /// # Errors
+    /// Names the file that cannot be read, and says why.
+    pub fn load(state: &State) -> Result<Self, String> {
+        let previous = PreviousCatalog::load(state)?;
+        let (enforced, digests) = (EnforcedFile::of(state), DigestsFile::load(state));
+        Ok(Self { state: state.clone(), previous, enforced, digests })
+    }
+
+    /// Keeps what a run came to.
+    ///
+    /// # Errors
+    /// Names the file that cannot be written, and says why.
+    pub fn keep(&mut self, applied: &Applied<'_>, digests: Option<&Digests>) -> Result<(), String> {
+        let Applied { catalog, bytes, removals, report } = *applied;
+        if !self.previous.is(bytes) || report.has_changes() {
+            self.enforced.update(catalog, &report.resources)?;
+        }
+        self.previous.store(catalog, bytes, &not_removed(&report.resources, removals))?;
+        self.digests.store(digests)?;
+        // What did not change is not worth keeping; everything else is there for `keel explain`.
+        let text = serde_json::to_vec_pretty(&report.without_unchanged()).map_err(|error| error.to_string())?;
+        replace(&self.state.kept.join("last-report.json"), &text)
+    }
+}
+
+/// The orphans whose removal did not succeed; the next run tries again.
+fn not_removed(reports: &[ResourceReport], removals: &[Resource]) -> Vec<Address> {
+    let done = |address: &Address| {
+        reports.iter().any(|report| report.address == *address && matches!(report.outcome, Outcome::Unchanged | Outcome::Changed))
+    };
+    removals.iter().map(|resource| resource.address.clone()).filter(|address| !done(address)).collect()
+}
