@@ -89,6 +89,31 @@ fn lab_a_bare_host_becomes_a_web_server_drifts_and_heals() {
     serves(host.node.address());
 }
 
+/// The plug is pulled in the middle of runs: while packages come, and later again.
+#[test]
+fn lab_a_host_that_loses_power_in_a_run_converges_in_the_next() {
+    let Some(lab) = Lab::for_test(&["web-1"], &Image::bare()) else { return };
+    let host = Host::new(&lab, "web-1");
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    host.node.copy_in(&examples.join("baseline"), "/root/baseline").unwrap();
+    for (moment, installed) in
+        [("apt is at work", "test -e /var/lib/apt/extended_states"), ("packages are unpacked", "dpkg --audit | grep -q .")]
+    {
+        host.sh("setsid keel apply /root/baseline >/root/log 2>&1 </dev/null &");
+        let seen = format!("for i in $(seq 600); do {installed} && exit; pgrep -x keel >/dev/null || exit; sleep 0.05; done");
+        host.sh(&seen);
+        host.node.kill().unwrap();
+        host.node.start().unwrap();
+        host.node.wait_booted().unwrap();
+        assert!(!host.sh("cat /root/log").contains("panicked"), "{moment}");
+    }
+    let ran = host.keel(&["apply", "/root/baseline"]);
+    assert!([0, 2].contains(&ran.status), "after the losses of power:\n{}{}", ran.stdout, ran.stderr);
+    let ran = host.keel(&["apply", "/root/baseline"]);
+    assert_eq!(ran.status, 0, "and then nothing:\n{}{}", ran.stdout, ran.stderr);
+    host.sh("test -z \"$(dpkg --audit)\" && systemctl is-active ssh cron");
+}
+
 fn rests(host: &Host, when: &str) {
     for site in ["web", "baseline"] {
         let ran = host.keel(&["apply", &format!("/root/{site}")]);
