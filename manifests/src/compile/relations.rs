@@ -21,6 +21,13 @@ pub(super) struct PendingRelation<'s> {
     hosts: Option<Vec<String>>,
 }
 
+impl PendingRelation<'_> {
+    /// Whether the manifest names a host, and it happens to be this one.
+    fn names_this_host(&self) -> bool {
+        self.hosts.is_none() && matches!(self.written.place, RelationPlace::Host(_))
+    }
+}
+
 /// All relations of a catalog, with the places that become their origins.
 #[derive(Default)]
 pub(super) struct Resolved {
@@ -120,6 +127,10 @@ impl<'s> Compiler<'s> {
                 }
                 None => {
                     let Some(other) = self.target(&pending) else { continue };
+                    // The member that all members wait for does not wait for itself.
+                    if pending.names_this_host() && self.holds_node(other, pending.from) {
+                        continue;
+                    }
                     let (first, then) = match word {
                         RelationWord::Require | RelationWord::Subscribe => (other, pending.from),
                         RelationWord::Before | RelationWord::Notify => (pending.from, other),
@@ -131,6 +142,21 @@ impl<'s> Compiler<'s> {
             }
         }
         Resolved { relations, gates }
+    }
+
+    /// Whether a node is another one, or a module around it.
+    fn holds_node(&self, outer: Node, inner: Node) -> bool {
+        let mut next = match inner {
+            Node::Resource(position) => self.drafts.get(position).and_then(|draft| draft.container),
+            Node::Container(position) => Some(position),
+        };
+        while let Some(position) = next {
+            if outer == Node::Container(position) {
+                return true;
+            }
+            next = self.containers.get(position).and_then(|container| container.parent);
+        }
+        outer == inner
     }
 
     fn target(&mut self, pending: &PendingRelation<'s>) -> Option<Node> {
