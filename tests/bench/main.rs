@@ -18,7 +18,6 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use keel_tests::program::keel;
-use table::Row;
 
 /// What can be measured by itself.
 const PARTS: [&str; 4] = ["fixed", "files", "graph", "mixed"];
@@ -33,8 +32,8 @@ fn main() -> ExitCode {
         ["measure", command @ ..] => measure::measure_here(command),
         ["loop", kind, folder, count] => loops::run(kind, folder.as_ref(), count),
         ["mixed-here", keel] => mixed::rows_here(keel.as_ref()).and_then(|rows| table::print(&rows)),
-        [] => chosen(&PARTS).and_then(|rows| table::print(&rows)),
-        parts if parts.iter().all(|part| PARTS.contains(part)) => chosen(parts).and_then(|rows| table::print(&rows)),
+        [] => measure_parts(&PARTS),
+        parts if parts.iter().all(|part| PARTS.contains(part)) => measure_parts(parts),
         _ => Err(format!("usage: bench [{}]", PARTS.join("|")).into()),
     };
     match done {
@@ -47,16 +46,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// Measures the parts of those names, in that order.
-fn chosen(parts: &[&str]) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
+/// Measures the parts of those names, in that order, and prints each when it is done.
+fn measure_parts(parts: &[&str]) -> Result<()> {
+    table::print_head()?;
     for part in parts {
-        rows.extend(match *part {
+        table::print(&match *part {
             "graph" => graph::rows()?,
             "fixed" => files::fixed_costs(&keel())?,
             "files" => files::rows(&keel())?,
             _ => mixed::rows(&keel())?,
-        });
+        })?;
     }
-    Ok(rows)
+    Ok(())
 }

@@ -27,7 +27,8 @@ pub(crate) fn measure_here(command: &[&str]) -> Result<()> {
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).output()?;
     if !output.status.success() {
         let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-        return Err(format!("{}: {}\n{said}", command.join(" "), output.status).into());
+        let last: Vec<&str> = said.lines().rev().take(5).collect();
+        return Err(format!("{}: {}\n{}", command.join(" "), output.status, last.join("\n")).into());
     }
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let micros = |time: nix::sys::time::TimeVal| time.tv_sec() * 1_000_000 + time.tv_usec();

@@ -81,7 +81,7 @@ fn module() -> String {
         }}
     }}
     for i in="range({LINES})" {{
-        line "number {{{{ i }}}}" path="/srv/mixed/lines{{{{ i // 10 }}}}" line="number {{{{ i }}}}"
+        line "number {{{{ i }}}}" path="/srv/mixed/lines{{{{ i // 10 }}}}" line="number {{{{ i }}}}" create=#true
     }}
 }}
 "##

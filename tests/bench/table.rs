@@ -48,17 +48,19 @@ impl Row {
     }
 }
 
-/// Prints the rows in columns.
+/// Prints the names of the columns.
+pub(crate) fn print_head() -> Result<()> {
+    print_cells(["work", "loop", "keel", "measured", "goal", ""])
+}
+
+/// Prints rows.
 pub(crate) fn print(rows: &[Row]) -> Result<()> {
-    let mut lines = vec![["work", "loop", "keel", "measured", "goal", ""]];
-    lines.extend(rows.iter().map(Row::cells));
-    let widths: Vec<usize> = (0..6).map(|column| lines.iter().map(|cells| cells[column].chars().count()).max().unwrap_or(0)).collect();
-    let mut out = std::io::stdout().lock();
-    for cells in lines {
-        let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        writeln!(out, "{}", padded.join("  ").trim_end())?;
-    }
-    Ok(())
+    rows.iter().try_for_each(|row| print_cells(row.cells()))
+}
+
+fn print_cells([work, base, keel, measured, goal, met]: [&str; 6]) -> Result<()> {
+    let line = format!("{work:<58} {base:>10} {keel:>10} {measured:>10} {goal:>10} {met}");
+    Ok(writeln!(std::io::stdout(), "{}", line.trim_end())?)
 }
 
 fn milliseconds(time: Duration) -> String {
