@@ -68,7 +68,7 @@ fn table(entries: &[(&str, Value)]) -> Value {
 }
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    [files(), file_parts(), accounts(), acts(), checkouts(), archives(), waits()].into_iter().flatten().collect()
+    [files(), file_parts(), table_entries(), accounts(), acts(), checkouts(), archives(), waits()].into_iter().flatten().collect()
 }
 
 fn files() -> Vec<Scenario> {
@@ -99,69 +99,77 @@ fn files() -> Vec<Scenario> {
     ]
 }
 
+/// A scenario of a type that keeps its things in a file and needs nothing else.
+fn part(
+    type_name: &'static str,
+    title: &'static str,
+    files: &'static [(&'static str, &'static str)],
+    attributes: fn(&Trial) -> Vec<(&'static str, Value)>,
+    changes: &'static [&'static str],
+) -> Scenario {
+    Scenario { type_name, title, files, attributes, changes, also_writes: &[], needs: Needs::Nothing }
+}
+
 fn file_parts() -> Vec<Scenario> {
-    let base = |type_name, title, files, attributes, changes| Scenario {
-        type_name,
-        title,
-        files,
-        attributes,
-        changes,
-        also_writes: &[],
-        needs: Needs::Nothing,
-    };
     vec![
-        base("line", "/f", &[("/f", "a\n")], |_| vec![("line", text("b"))], &["+ line"]),
-        base("line", "/f", &[("/f", "a1\nb\n")], |_| vec![("line", text("a2")), ("match", text("^a"))], &["~ line"]),
-        base("line", "/f", &[("/f", "a\nb\na\n")], |_| vec![("line", text("a")), ("ensure", text("absent"))], &["- line", "- line"]),
-        base("block", "b", &[("/f", "a\n")], |_| vec![("path", text("/f")), ("content", text("x\ny\n"))], &["+ content"]),
-        base(
+        part("line", "/f", &[("/f", "a\n")], |_| vec![("line", text("b"))], &["+ line"]),
+        part("line", "/f", &[("/f", "a1\nb\n")], |_| vec![("line", text("a2")), ("match", text("^a"))], &["~ line"]),
+        part("line", "/f", &[("/f", "a\nb\na\n")], |_| vec![("line", text("a")), ("ensure", text("absent"))], &["- line", "- line"]),
+        part("block", "b", &[("/f", "a\n")], |_| vec![("path", text("/f")), ("content", text("x\ny\n"))], &["+ content"]),
+        part(
             "block",
             "b",
             &[("/f", "# BEGIN b\nx\n# END b\na\n")],
             |_| vec![("path", text("/f")), ("ensure", text("absent"))],
             &["- content"],
         ),
-        base(
+        part(
             "ini",
             "/f",
             &[("/f", "[a]\nx=1\ny=2\n")],
             |_| vec![("section", table(&[("a", table(&[("x", text("9")), ("y", Value::Null), ("z", list(&["1", "2"]))]))]))],
             &["~ a/x", "- a/y", "+ a/z"],
         ),
-        base(
+        part(
             "ini",
             "/f",
             &[("/f", "[a]\nx=1\n[b]\n")],
             |_| vec![("ensure", text("absent")), ("section", table(&[("a", table(&[("x", text("any"))]))]))],
             &["- a/x"],
         ),
-        base(
+    ]
+}
+
+/// Entries of the system's own tables.
+fn table_entries() -> Vec<Scenario> {
+    vec![
+        part(
             "host",
             "a",
             &[("/etc/hosts", "::1 b\n")],
             |_| vec![("ip", text("10.0.0.1")), ("aliases", text("x"))],
             &["+ ensure", "+ ip", "+ aliases"],
         ),
-        base(
+        part(
             "mount",
             "/srv",
             &[("/etc/fstab", "/dev/a / ext4 defaults 0 1\n")],
             |_| vec![("device", text("/dev/b")), ("fstype", text("xfs"))],
             &["+ ensure", "+ device", "+ fstype", "+ options"],
         ),
-        base(
+        part(
             "mount",
             "/srv",
             &[("/etc/fstab", "/dev/b /srv ext4 ro 0 2\n")],
             |_| vec![("device", text("/dev/b")), ("fstype", text("ext4")), ("pass", Value::Int(2))],
             &["~ options"],
         ),
-        base("mount", "/srv", &[("/etc/fstab", "/dev/b /srv ext4\n")], |_| vec![("ensure", text("absent"))], &["- ensure"]),
-        base("host", "a", &[("/etc/hosts", "::1 b\n10.0.0.1 a\n")], |_| vec![("ip", text("10.0.0.2"))], &["~ ip"]),
-        base("host", "a", &[("/etc/hosts", "::1 b\n10.0.0.1 a\n")], |_| vec![("ensure", text("absent"))], &["- ensure"]),
+        part("mount", "/srv", &[("/etc/fstab", "/dev/b /srv ext4\n")], |_| vec![("ensure", text("absent"))], &["- ensure"]),
+        part("host", "a", &[("/etc/hosts", "::1 b\n10.0.0.1 a\n")], |_| vec![("ip", text("10.0.0.2"))], &["~ ip"]),
+        part("host", "a", &[("/etc/hosts", "::1 b\n10.0.0.1 a\n")], |_| vec![("ensure", text("absent"))], &["- ensure"]),
         Scenario {
             also_writes: &["/proc/sys/vm/x"],
-            ..base(
+            ..part(
                 "sysctl",
                 "vm.x",
                 &[("/proc/sys/vm/x", "1\n"), ("/etc/sysctl.d/", "")],
@@ -169,7 +177,7 @@ fn file_parts() -> Vec<Scenario> {
                 &["~ live", "+ persist"],
             )
         },
-        base("sysctl", "vm.x", &[("/etc/sysctl.d/60-vm.x.conf", "vm.x = 1\n")], |_| vec![("ensure", text("absent"))], &["- persist"]),
+        part("sysctl", "vm.x", &[("/etc/sysctl.d/60-vm.x.conf", "vm.x = 1\n")], |_| vec![("ensure", text("absent"))], &["- persist"]),
     ]
 }
 
