@@ -78,11 +78,21 @@ fn validate(host: &Host, desired: &File, candidate: &Path) -> Result<(), Failure
     let candidate = candidate.to_string_lossy();
     let mut words = desired.validate.iter().map(|word| word.replace('%', &candidate));
     let Some(program) = words.next() else { return Ok(()) };
-    let checked = host.command(&program).arguments(words).succeed();
-    checked.map(drop).map_err(|failure| {
+    let command = host.command(&program).arguments(words);
+    let refused = |failure: Failure| {
         let message = format!("the new content of {} was refused, the old one stays: {}", desired.path, failure.message);
         Failure { message, help: failure.help }
-    })
+    };
+    let output = command.run().map_err(|error| refused(error.into()))?;
+    if output.is_success() {
+        return Ok(());
+    }
+    // A validator quotes what it dislikes, whole or in parts, so blotting the secret out would not do.
+    if desired.is_secret() {
+        let failure = Failure::new(format!("`{command}` {}", output.end));
+        return Err(refused(failure.help("what it wrote is not shown, because the content is secret")));
+    }
+    Err(refused(output.failure()))
 }
 
 fn backup(desired: &File) -> Backup<'_> {

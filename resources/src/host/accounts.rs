@@ -71,13 +71,13 @@ impl Accounts {
     /// The id of a user. A text of digits that is no name is the id itself.
     pub fn user_id(&self, name: &str) -> Option<u32> {
         let asked = || self.ask_system.then(|| User::from_name(name).ok().flatten()).flatten().map(|user| user.uid.as_raw());
-        self.users.ids.get(name).copied().or_else(|| name.parse().ok()).or_else(asked)
+        self.users.ids.get(name).copied().or_else(|| name.parse().ok()).or_else(asked).or_else(|| root_id(name))
     }
 
     /// The id of a group, likewise.
     pub fn group_id(&self, name: &str) -> Option<u32> {
         let asked = || self.ask_system.then(|| Group::from_name(name).ok().flatten()).flatten().map(|group| group.gid.as_raw());
-        self.groups.ids.get(name).copied().or_else(|| name.parse().ok()).or_else(asked)
+        self.groups.ids.get(name).copied().or_else(|| name.parse().ok()).or_else(asked).or_else(|| root_id(name))
     }
 
     /// The name of a user, or the id as text where nobody has it.
@@ -90,5 +90,25 @@ impl Accounts {
     pub fn group_name(&self, id: u32) -> String {
         let asked = || self.ask_system.then(|| Group::from_gid(Gid::from_raw(id)).ok().flatten()).flatten().map(|group| group.name);
         self.groups.names.get(&id).cloned().or_else(asked).unwrap_or_else(|| id.to_string())
+    }
+}
+
+/// Root is 0 by the kernel, also below a root folder without account files.
+fn root_id(name: &str) -> Option<u32> {
+    (name == "root").then_some(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::trial::Trial;
+
+    #[test]
+    fn root_needs_no_account_files() {
+        let trial = Trial::new();
+        let accounts = trial.host.accounts().unwrap();
+        assert_eq!((accounts.user_id("root"), accounts.group_id("root")), (Some(0), Some(0)));
+        assert_eq!((accounts.user_id("ghost"), accounts.group_id("ghost")), (None, None));
+        trial.write("/etc/passwd", "root:x:7:7::/:/bin/sh\n");
+        assert_eq!(trial.host.accounts().unwrap().user_id("root"), Some(7), "the files come first");
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keel_engine::attributes::Attributes;
 use keel_engine::contents::MemoryContents;
-use keel_engine::resource::ResourceType;
+use keel_engine::resource::{ResourceType, Work};
 use keel_engine::secret::Secret;
 use keel_engine::value::{Map, Value};
 
@@ -68,6 +68,24 @@ fn a_refused_content_leaves_the_old_one() {
     assert_eq!(names(&trial, "/"), ["a"]);
     converge(&trial, "/a", &[("content", text("newer")), ("validate", list(&["/bin/grep", "-q", "newer", "%"]))]).unwrap();
     assert_eq!(trial.read("/a"), "newer");
+}
+
+#[test]
+fn a_validator_that_prints_a_secret_content_is_not_quoted() {
+    let trial = Trial::new();
+    let show = |content: Value| {
+        let validate = list(&["sh", "-c", "cat $0; tr A-Z a-z <$0 >&2; exit 1", "%"]);
+        let desired = File::from_attributes("/a", &Map::from_iter([("content".to_owned(), content), ("validate".to_owned(), validate)]));
+        let desired = desired.unwrap();
+        let observed = FileType.observe(&trial.host, &[&desired]).remove(0).unwrap();
+        let changes = FileType.diff(&desired, &observed);
+        let failure = FileType.apply(&trial.host, &Work { desired: &desired, observed: &observed, changes: &changes }).unwrap_err();
+        format!("{} {}", failure.message, failure.help.unwrap_or_default())
+    };
+    let shown = show(Value::Secret(Secret::new("pw=CANARY\n".to_owned())));
+    assert!(shown.contains("exited with status 1") && shown.contains("content is secret"), "{shown}");
+    assert!(!shown.to_lowercase().contains("canary"), "{shown}");
+    assert!(show(text("pw=plain\n")).contains("pw=plain"));
 }
 
 #[test]
