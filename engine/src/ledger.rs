@@ -69,6 +69,8 @@ pub trait Enforced: Sync {
     fn last(&self, address: &Address, attribute: &str) -> Option<u64>;
     /// Whether the resource was ever enforced.
     fn knows(&self, address: &Address) -> bool;
+    /// Whether the resource as it is declared now is the one that was last enforced.
+    fn is_same(&self, resource: &Resource) -> bool;
 }
 
 /// Nothing was ever enforced.
@@ -81,6 +83,10 @@ impl Enforced for NothingEnforced {
     }
 
     fn knows(&self, _address: &Address) -> bool {
+        false
+    }
+
+    fn is_same(&self, _resource: &Resource) -> bool {
         false
     }
 }
@@ -99,11 +105,11 @@ pub fn cause(enforced: &dyn Enforced, resource: &Resource, attribute: &str) -> C
     if !enforced.knows(&resource.address) {
         return Cause::New;
     }
-    // An attribute that is not written in the manifest (`ensure` by default) was enforced all the same.
-    let now = attribute_hash(resource.attributes.get(attribute));
-    match enforced.last(&resource.address, attribute) {
-        Some(last) if last == now => Cause::Drift,
-        None if !resource.attributes.contains_key(attribute) => Cause::Drift,
-        _ => Cause::Intent,
-    }
+    // A change may have a name of its own (a key of an `ini`, the lines that a source became): then the
+    // whole resource decides.
+    let same = match resource.attributes.get(attribute) {
+        Some(value) => enforced.last(&resource.address, attribute) == Some(attribute_hash(Some(value))),
+        None => enforced.is_same(resource),
+    };
+    if same { Cause::Drift } else { Cause::Intent }
 }

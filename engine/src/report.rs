@@ -97,6 +97,17 @@ pub enum Cause {
     Drift,
 }
 
+impl Cause {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Cause::New => "new",
+            Cause::Intent => "intent",
+            Cause::Drift => "drift",
+        }
+    }
+}
+
 /// Exactly one per resource per run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

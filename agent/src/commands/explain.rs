@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use keel_engine::address::Address;
 use keel_engine::catalog::{Catalog, Node};
 use keel_engine::graph::{Edge, Graph, Vertex};
@@ -20,7 +22,8 @@ use crate::cli::{Context, print, print_json};
 use crate::error::{Error, Result};
 use crate::render::paint::{Paint, printable};
 use crate::render::report::reason_text;
-use crate::state::{State, read_if_there};
+use crate::state::State;
+use crate::state::reports::Reports;
 
 /// Say where a variable's value, a resource's place in the order and last outcome, or an error code come from.
 #[derive(Debug, Args)]
@@ -126,11 +129,12 @@ fn resource(address: &Address, arguments: &Arguments, context: &Context) -> Resu
         Node::Resource(position) => catalog.resources[position].origin,
         Node::Container(position) => catalog.containers[position].origin,
     };
-    let last = last_report(arguments, catalog, address)?;
+    let history = History::of(arguments, catalog, address);
     if arguments.json {
         return print_json(&json!({
             "format_version": "1.0", "address": address, "host": host, "origin": catalog.place(origin),
-            "after": before, "before": after, "last": last.as_ref().map(|(_, report)| report),
+            "after": before, "before": after, "last_run": history.last_run.as_ref().map(|report| &report.run),
+            "last_event": history.last_event.as_ref().map(|(report, resource)| json!({ "run": report.run, "started_ms": report.started_ms, "resource": resource })),
         }));
     }
     let paint = context.paint();
@@ -139,7 +143,7 @@ fn resource(address: &Address, arguments: &Arguments, context: &Context) -> Resu
         text.push_str(&format!("{title}{}\n", if lines.is_empty() { " nothing" } else { "" }));
         lines.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
     }
-    text.push_str(&last_text(last.as_ref()));
+    text.push_str(&history_text(&history));
     print(&text)
 }
 
@@ -177,28 +181,52 @@ fn neighbours(catalog: &Catalog, graph: &Graph, node: Node, direction: Direction
     lines
 }
 
-/// What the last run on this host said of it, if it said anything.
-fn last_report(arguments: &Arguments, catalog: &Catalog, address: &Address) -> Result<Option<(Report, Option<ResourceReport>)>> {
-    let state = State::of_site(&arguments.root, &catalog.site);
-    let Ok(Some(bytes)) = read_if_there(&state.kept.join("last-report.json")) else { return Ok(None) };
-    let report: Report = serde_json::from_slice(&bytes).map_err(|error| Error::host(format!("the last report is damaged: {error}")))?;
-    let resource = report.resources.iter().find(|resource| resource.address == *address).cloned();
-    Ok(Some((report, resource)))
+/// What is known of a resource from earlier runs here: when the last run was, and the last one in which
+/// anything happened to it.
+struct History {
+    last_run: Option<Report>,
+    last_event: Option<(Report, ResourceReport)>,
 }
 
-fn last_text(last: Option<&(Report, Option<ResourceReport>)>) -> String {
-    match last {
-        None => "no run is known here\n".to_owned(),
-        Some((report, None)) => format!("last run {}: unchanged\n", report.run),
-        Some((report, Some(resource))) => {
-            let attributes: Vec<&str> = resource.changes.iter().map(|reported| reported.change.attribute.as_str()).collect();
-            let changed = if attributes.is_empty() { String::new() } else { format!(", {} changed", attributes.join(", ")) };
-            let reason = resource.reason.as_ref().map(|reason| format!(", {}", reason_text(reason))).unwrap_or_default();
-            let refresh = resource.refresh.as_ref().map(|refresh| {
-                let sources: Vec<String> = refresh.sources.iter().map(ToString::to_string).collect();
-                format!(", {} because of {}", refresh.done, sources.join(", "))
-            });
-            format!("last run {}: {}{changed}{reason}{}\n", report.run, resource.outcome.word(), refresh.unwrap_or_default())
-        }
+impl History {
+    fn of(arguments: &Arguments, catalog: &Catalog, address: &Address) -> Self {
+        let reports = Reports::of(&State::of_site(&arguments.root, &catalog.site));
+        let find = |report: Report| {
+            let resource = report.resources.iter().find(|resource| resource.address == *address).cloned();
+            resource.map(|resource| (report, resource))
+        };
+        Self { last_run: reports.last(), last_event: reports.newest_first().find_map(find) }
     }
+}
+
+/// A run's time by the clock of the host.
+fn time(report: &Report) -> String {
+    let milliseconds = i64::try_from(report.started_ms).unwrap_or(i64::MAX);
+    let zoned = Timestamp::from_millisecond(milliseconds).map(|time| time.to_zoned(TimeZone::system()));
+    zoned.map_or_else(|_| report.run.clone(), |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
+}
+
+fn history_text(history: &History) -> String {
+    let Some(last_run) = &history.last_run else { return "no run is known here\n".to_owned() };
+    let Some((report, resource)) = &history.last_event else {
+        return format!("last run {}: unchanged, as far back as reports are kept\n", time(last_run));
+    };
+    let reason = resource.reason.as_ref().map(|reason| format!(", {}", reason_text(reason))).unwrap_or_default();
+    let mut text =
+        format!("last run {}\nlast event {} (run {}): {}{reason}\n", time(last_run), time(report), report.run, resource.outcome.word());
+    for reported in &resource.changes {
+        let change = &reported.change;
+        let cause = reported.cause.word();
+        text.push_str(&format!(
+            "  {}  {} -> {}  {cause}\n",
+            change.attribute,
+            printable(&change.before.summary()),
+            printable(&change.after.summary())
+        ));
+    }
+    if let Some(refresh) = &resource.refresh {
+        let sources: Vec<String> = refresh.sources.iter().map(ToString::to_string).collect();
+        text.push_str(&format!("  {} because of {}\n", refresh.done, sources.join(", ")));
+    }
+    text
 }

@@ -3,6 +3,7 @@
 
 mod removal;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -74,6 +75,8 @@ pub fn make(
     let types = keel_resources::all();
     let declared_count = catalog.resources.len();
     let known = memory.previous.is(&desired.bytes);
+    // An unchanged catalog hides its own secrets.
+    let concealed = if known { HashSet::new() } else { memory.previous.with_secrets() };
     let orphans = if known { Orphans::default() } else { sort_orphans(&memory.previous, &catalog, options, &types)? };
     orphan::append(&mut catalog, orphans.removed);
 
@@ -100,6 +103,7 @@ pub fn make(
         clock: &|| clock.elapsed(),
         started_ms,
         enforced: &memory.enforced,
+        concealed: &concealed,
         stop: options.stop,
     };
     let resources = walk(&run, &mut *ledger, progress);

@@ -74,4 +74,8 @@ impl Enforced for EnforcedFile {
     fn knows(&self, address: &Address) -> bool {
         self.table().resources.contains_key(address)
     }
+
+    fn is_same(&self, resource: &Resource) -> bool {
+        self.table().resources.get(&resource.address) == Some(&hashes(resource))
+    }
 }

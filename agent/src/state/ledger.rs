@@ -22,7 +22,7 @@ impl LedgerFile {
     pub fn open(state: &State) -> Result<Self, String> {
         let path = state.kept.join("owed.json");
         let entries = match read_if_there(&path)? {
-            Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| format!("{} is damaged: {error}", path.display()))?,
+            Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| format!("{} is damaged ({error}): refreshes may be owed that it no longer tells; restart what you doubt, remove the file, and run again", path.display()))?,
             None => Vec::new(),
         };
         Ok(Self { path, entries })

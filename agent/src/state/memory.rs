@@ -5,10 +5,11 @@ use keel_engine::catalog::{Catalog, Resource};
 use keel_engine::report::{Outcome, Report, ResourceReport};
 use keel_resources::host::Digests;
 
+use super::State;
 use super::digests::DigestsFile;
 use super::enforced::EnforcedFile;
 use super::previous::PreviousCatalog;
-use super::{State, replace};
+use super::reports::Reports;
 
 /// Everything that is remembered but the ledger, which is written while a run goes on.
 pub struct Memory {
@@ -56,9 +57,7 @@ impl Memory {
         }
         self.previous.store(catalog, bytes, &not_removed(&report.resources, removals))?;
         self.digests.store(digests)?;
-        // What did not change is not worth keeping; everything else is there for `keel explain`.
-        let text = serde_json::to_vec_pretty(&report.without_unchanged()).map_err(|error| error.to_string())?;
-        replace(&self.state.kept.join("last-report.json"), &text)
+        Reports::of(&self.state).keep(report)
     }
 }
 

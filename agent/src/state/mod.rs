@@ -7,6 +7,7 @@ pub mod ledger;
 pub mod lock;
 pub mod memory;
 pub mod previous;
+pub mod reports;
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write};

@@ -1,9 +1,11 @@
 //! The catalog that was last applied to this host: what it has and the next one lacks is an orphan.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use keel_engine::address::Address;
 use keel_engine::catalog::Catalog;
+use keel_engine::value::Value;
 
 use super::{State, read_if_there, replace};
 
@@ -33,6 +35,13 @@ impl PreviousCatalog {
     /// resources are then simply not known as orphans.
     pub fn catalog(&self) -> Option<Catalog> {
         Catalog::from_bytes(self.bytes.as_deref()?).ok()
+    }
+
+    /// The resources that held secrets.
+    pub fn with_secrets(&self) -> HashSet<Address> {
+        let resources = self.catalog().map(|catalog| catalog.resources).unwrap_or_default();
+        let secret = resources.into_iter().filter(|resource| resource.attributes.values().any(Value::has_secret));
+        secret.map(|resource| resource.address).collect()
     }
 
     /// Keeps a catalog, with its binary form at hand, as the last applied one, with those orphans that are still to be removed.

@@ -24,6 +24,10 @@ fn a_resource_tells_its_order_and_its_last_outcome() {
     for part in ["manifests/site.kdl:3", "file \"/d\"  automatically, by path:/d", "changed"] {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
+    // A run in which nothing happens does not take the answer away.
+    stage.run("apply", &[]).expect(0);
+    let later = stage.keel(&["explain", "(file)/d/f", "--host", "h", "--root", root.to_str().unwrap()]).expect(0).out;
+    assert!(later.contains("last event") && later.contains("content  absent -> 1 lines  new"), "{later}");
 }
 
 #[test]

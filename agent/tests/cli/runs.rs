@@ -56,6 +56,17 @@ fn drift_and_intent_are_told_apart() {
 }
 
 #[test]
+fn an_edited_key_is_intent_and_a_touched_one_is_drift() {
+    let stage = Stage::new("ini \"/a.ini\" { section s { k one; }; }");
+    stage.run("apply", &[]).expect(0);
+    stage.manifest("ini \"/a.ini\" { section s { k two; }; }");
+    assert!(stage.run("plan", &[]).expect(0).out.contains("  intent  "));
+    stage.run("apply", &[]).expect(0);
+    stage.write("root/a.ini", "[s]\nk = three\n");
+    assert!(stage.run("plan", &[]).expect(0).out.contains("  drift  "));
+}
+
+#[test]
 fn noop_on_a_resource_is_only_planned() {
     let stage = Stage::new("file \"/motd\" content=\"x\" noop=#true\nfile \"/other\" content=\"x\"");
     let done = stage.run("apply", &[]).expect(0);

@@ -96,3 +96,13 @@ fn a_command_of_the_site_s_user_never_sees_the_value_as_an_argument() {
     set(&stage, "app/password", "").expect(64);
     set(&stage, "../password", CANARY).expect(64);
 }
+
+#[test]
+fn a_secret_that_leaves_the_manifest_is_not_shown_on_its_way_out() {
+    let stage = stage();
+    stage.run("apply", &[]).expect(0);
+    stage.manifest("file \"/app.conf\" content=\"password=none\\n\" mode=\"0600\"\nfile \"/plain\" content=\"x\"");
+    assert_silent("plan", &stage.run("plan", &["--full"]).expect(0));
+    assert_silent("apply", &stage.run("apply", &["--json"]).expect(0));
+    assert_eq!(stage.read("app.conf").as_deref(), Some("password=none\n"));
+}

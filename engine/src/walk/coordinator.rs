@@ -113,14 +113,15 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
             Outcome::Failed => mark.failed = mark.failed.or(Some(resource)),
             Outcome::Waiting => mark.waiting = mark.waiting.or(Some(resource)),
             Outcome::Changed => mark.moved = true,
-            Outcome::WouldChange | Outcome::Unknown => {
+            // What a `noop` resource would change is not made, so nothing has to wait for it.
+            Outcome::WouldChange | Outcome::Unknown if !self.run.catalog.resources[resource].noop => {
                 mark.pending = Some(resource);
                 if self.run.groups.nature(resource).opaque {
                     mark.opaque = Some(resource);
                 }
             }
             Outcome::Skipped if reason == Some(Reason::Stopped) => mark.failed = mark.failed.or(Some(resource)),
-            Outcome::Unchanged | Outcome::Skipped => {}
+            Outcome::Unchanged | Outcome::Skipped | Outcome::WouldChange | Outcome::Unknown => {}
         }
         self.slots[resource].end = Some(End { outcome, reason });
         self.done += 1;

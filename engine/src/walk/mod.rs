@@ -13,6 +13,7 @@ mod reporting;
 mod slot;
 mod worker;
 
+use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -50,6 +51,8 @@ pub struct Run<'a, H: ?Sized> {
     pub started_ms: u64,
     /// What was last enforced.
     pub enforced: &'a dyn Enforced,
+    /// Resources that held secrets when they were last applied: what they were is not shown.
+    pub concealed: &'a HashSet<Address>,
     /// Whether the run was asked to stop: what has begun is finished, nothing new begins.
     pub stop: &'a (dyn Fn() -> bool + Sync),
 }

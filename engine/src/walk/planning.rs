@@ -44,7 +44,7 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
     fn plan_refreshes(&mut self, resource: usize) {
         let targets = targets(self.run.catalog, self.run.graph, &self.members, resource);
         // What a `noop` resource would change in a real run refreshes nobody.
-        if self.run.mode == Mode::Plan {
+        if self.run.mode == Mode::Plan && !self.run.catalog.resources[resource].noop {
             for (target, owed) in self.entries(resource, &targets) {
                 self.due.entry(target).or_default().push(owed);
             }

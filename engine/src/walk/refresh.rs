@@ -9,6 +9,7 @@ use crate::graph::Graph;
 /// The refreshable resources of every container, those of inner ones included.
 pub(super) struct Members {
     by_container: HashMap<usize, Vec<usize>>,
+    refreshable: Vec<bool>,
 }
 
 impl Members {
@@ -22,12 +23,15 @@ impl Members {
                 by_container.entry(container).or_default().push(position);
             }
         }
-        Self { by_container }
+        let refreshable = (0..catalog.resources.len()).map(|position| groups.nature(position).refreshable).collect();
+        Self { by_container, refreshable }
     }
 
     fn of_node(&self, node: Node) -> Vec<usize> {
         match node {
-            Node::Resource(position) => vec![position],
+            // A refresh means nothing to the other types, so they are owed none.
+            Node::Resource(position) if self.refreshable[position] => vec![position],
+            Node::Resource(_) => Vec::new(),
             Node::Container(container) => self.by_container.get(&container).cloned().unwrap_or_default(),
         }
     }

@@ -67,6 +67,7 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
             }
             Ok(Refreshed::NotNeeded(_)) => {
                 self.slots[resource].refresh = None;
+                self.withdraw(resource);
                 self.settle(resource);
             }
             Err(Failure { message, help }) => {

@@ -2,7 +2,7 @@
 
 use super::coordinator::Coordinator;
 use super::slot::End;
-use crate::change::Change;
+use crate::change::{Change, Shown};
 use crate::ledger::cause;
 use crate::report::{Outcome, Reason, RefreshTarget, ReportedChange, ResourceReport};
 
@@ -16,7 +16,13 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
         let slot = std::mem::take(&mut self.slots[resource]);
         let (catalog, declared) = (self.run.catalog, &self.run.catalog.resources[resource]);
         let end = slot.end.unwrap_or(End { outcome: Outcome::Skipped, reason: Some(Reason::Stopped) });
-        let reported = |change: Change| ReportedChange { cause: cause(self.run.enforced, declared, &change.attribute), change };
+        let conceal = self.run.concealed.contains(&declared.address);
+        let reported = |mut change: Change| {
+            if conceal && change.before != Shown::Absent {
+                change.before = Shown::Hidden;
+            }
+            ReportedChange { cause: cause(self.run.enforced, declared, &change.attribute), change }
+        };
         let refreshes = slot.refreshes.into_iter().map(|(target, effect)| RefreshTarget { target: self.address(target), effect });
         let has_effect = !slot.changes.is_empty() || slot.refresh.is_some() || end.outcome == Outcome::Unknown;
         ResourceReport {

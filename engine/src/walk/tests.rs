@@ -159,6 +159,7 @@ impl Stage {
             clock: &|| Duration::ZERO,
             started_ms: 0,
             enforced: &NothingEnforced,
+            concealed: &HashSet::new(),
             stop: &|| false,
         };
         walk(&run, &mut self.ledger, &mut |_| {})
@@ -348,4 +349,23 @@ fn a_long_chain_and_a_wide_graph_need_no_stack() {
     let reports = stage.go(&Shelf::default(), Mode::Plan);
     assert!(reports.iter().all(|report| report.outcome == Outcome::WouldChange));
     assert_eq!(&*reports[9_999].address.title, "t9999");
+}
+
+#[test]
+fn what_has_no_refresh_is_owed_none() {
+    let shelf = Shelf::with(&[("target", 1)]);
+    let mut stage = Stage::new(&[("a", &[]), ("target", &[])]).relate(0, 1, Some(Effect::Restart));
+    stage.nature.refreshable = false;
+    assert_eq!(stage.outcomes(&shelf, Mode::Apply), [Outcome::Changed, Outcome::Unchanged]);
+    assert!(stage.ledger.owed().is_empty());
+}
+
+#[test]
+fn a_plan_does_not_count_on_what_a_noop_resource_would_change() {
+    let shelf = Shelf::with(&[("target", 1), ("guarded", 1)]);
+    let things: [(&str, &[(&str, &str)]); 3] = [("a", &[]), ("target", &[]), ("guarded", &[("habit", "guarded")])];
+    let mut stage = Stage::new(&things).relate(0, 1, Some(Effect::Restart)).relate(0, 2, None);
+    stage.catalog.resources[0].noop = true;
+    assert_eq!(stage.outcomes(&shelf, Mode::Plan), [Outcome::WouldChange, Outcome::Unchanged, Outcome::Unchanged]);
+    assert_eq!(stage.outcomes(&shelf, Mode::Apply), [Outcome::WouldChange, Outcome::Unchanged, Outcome::Unchanged]);
 }
