@@ -319,9 +319,9 @@ impl Report {
         Self { format_version, run, host, site, resources, owed, released, warnings, ..*self }
     }
 
-    /// Whether anything failed.
+    /// Whether anything failed, or was left undone because the run was asked to stop.
     pub fn has_failures(&self) -> bool {
-        self.totals.failed > 0
+        self.totals.failed > 0 || self.resources.iter().any(|resource| resource.reason == Some(Reason::Stopped))
     }
 
     /// Whether anything was changed, or would be, or may be.

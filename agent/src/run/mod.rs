@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use keel_engine::address::Address;
-use keel_engine::catalog::Catalog;
+use keel_engine::catalog::{Catalog, Resource};
 use keel_engine::contents::Contents;
 use keel_engine::digest::Digest;
 use keel_engine::graph::Graph;
@@ -27,6 +27,9 @@ use crate::state::ledger::LedgerFile;
 use crate::state::lock::Lock;
 use crate::state::memory::{Applied, Memory};
 use crate::state::previous::PreviousCatalog;
+
+/// What a report says whose run was cut short.
+const STOPPED: &str = "the run was asked to stop before its end; the next one goes on where it left off";
 
 /// How a run is to be made.
 pub struct Options<'a> {
@@ -77,7 +80,7 @@ pub fn make(
     let known = memory.previous.is(&desired.bytes);
     // An unchanged catalog hides its own secrets.
     let concealed = if known { HashSet::new() } else { memory.previous.with_secrets() };
-    let orphans = if known { Orphans::default() } else { sort_orphans(&memory.previous, &catalog, options, &types)? };
+    let (orphans, warning) = if known { Default::default() } else { sort_orphans(&memory.previous, &catalog, options, &types)? };
     orphan::append(&mut catalog, orphans.removed);
 
     let opened = if has_sealed(&catalog.resources) { Some(opener()?.open_all(&catalog.resources)?) } else { None };
@@ -120,7 +123,7 @@ pub fn make(
         resources,
         owed: ledger.owed(),
         released: orphans.released,
-        warnings: Vec::new(),
+        warnings: warning.into_iter().chain((options.stop)().then(|| STOPPED.to_owned())).collect(),
     };
     if options.mode == Mode::Apply {
         let removals = catalog.resources.split_off(declared_count);
@@ -150,15 +153,26 @@ fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn sort_orphans(previous: &PreviousCatalog, catalog: &Catalog, options: &Options<'_>, types: &[&dyn AnyType<Host>]) -> Result<Orphans> {
-    let Some(previous) = previous.catalog() else { return Ok(Orphans::default()) };
-    let sorted = orphan::sort(&previous, catalog, options.prune_max, |orphan| removal::of(types, orphan));
-    sorted.map_err(|too_many| {
-        let sample: Vec<String> = too_many.sample.iter().map(Address::to_string).collect();
-        let message =
-            format!("the run would remove {} resources and may remove {}: {} ...", too_many.count, too_many.max, sample.join(", "));
-        Error::host(message).hint(format!("if that is what you want: --prune-max {}", too_many.count))
-    })
+/// What becomes of the orphans. More removals than allowed stop an apply; a plan shows them, with a warning.
+fn sort_orphans(
+    previous: &PreviousCatalog,
+    catalog: &Catalog,
+    options: &Options<'_>,
+    types: &[&dyn AnyType<Host>],
+) -> Result<(Orphans, Option<String>)> {
+    let Some(previous) = previous.catalog() else { return Ok((Orphans::default(), None)) };
+    let removal = |orphan: &Resource| removal::of(types, orphan);
+    let too_many = match orphan::sort(&previous, catalog, options.prune_max, removal) {
+        Ok(orphans) => return Ok((orphans, None)),
+        Err(too_many) => too_many,
+    };
+    let sample: Vec<String> = too_many.sample.iter().map(Address::to_string).collect();
+    let message = format!("the run would remove {} resources and may remove {}: {} ...", too_many.count, too_many.max, sample.join(", "));
+    let flag = format!("if that is what you want: --prune-max {}", too_many.count);
+    match (options.mode, orphan::sort(&previous, catalog, Some(usize::MAX), removal)) {
+        (Mode::Plan, Ok(orphans)) => Ok((orphans, Some(format!("{message}; an apply refuses this, {flag}")))),
+        _ => Err(Error::host(message).hint(flag)),
+    }
 }
 
 fn open_ledger(state: &State, mode: Mode, catalog: &Catalog) -> Result<Box<dyn Ledger>> {

@@ -37,6 +37,8 @@ fn more_removals_than_allowed_stop_the_run_and_name_the_flag() {
     stage.write("site/keel.toml", "name = \"stage\"\n[[prune]]\ntype = \"file\"\nmax = 1\n");
     stage.run("apply", &[]).expect(0);
     stage.manifest("");
+    let plan = stage.run("plan", &[]).expect(0);
+    assert!(plan.out.contains("- file \"/a\"") && plan.out.contains("--prune-max 2"), "{}", plan.out);
     let refused = stage.run("apply", &[]).expect(1);
     assert!(refused.err.contains("--prune-max 2"), "{}", refused.err);
     assert_eq!(stage.read("a").as_deref(), Some("a"));

@@ -136,3 +136,21 @@ fn a_site_that_does_not_compile_changes_nothing() {
     assert!(done.err.contains("contnt") && done.err.contains("did you mean `content`"), "{}", done.err);
     assert_eq!(stage.tree(), before);
 }
+
+#[test]
+fn a_run_that_is_asked_to_stop_finishes_what_it_began_and_says_so() {
+    let stage = Stage::new("wait \"slow\" paths=\"/never\" timeout=\"3s\"\nfile \"/after\" content=\"x\" { require (wait)slow; }");
+    let root = stage.root();
+    let mut command = stage.command(&["apply", "--host", "h", "--root", root.to_str().unwrap()]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let lock = root.join("run/keel/lock");
+    while !std::fs::read_to_string(&lock).is_ok_and(|text| text.contains("process")) {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).unwrap();
+    let done = Done::of(child.wait_with_output().unwrap()).expect(4);
+    assert!(done.out.contains("asked to stop"), "{}", done.out);
+    assert_eq!(stage.read("after"), None);
+}
