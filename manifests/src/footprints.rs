@@ -27,6 +27,7 @@ const FINDINGS_MAX: usize = 50;
 /// Checks a catalog. `footprints` are those of its resources, in their order.
 pub(crate) fn check(catalog: &Catalog, footprints: &[Footprint]) -> Vec<Finding> {
     let mut findings = same_things(catalog, footprints);
+    findings.extend(whole_and_parts(catalog, footprints));
     match Graph::build(catalog, footprints) {
         Ok(graph) => findings.extend(unordered_writes(catalog, footprints, &graph)),
         Err(cycle) => findings.push(say_cycle(&cycle)),
@@ -40,9 +41,13 @@ fn same_things(catalog: &Catalog, footprints: &[Footprint]) -> Vec<Finding> {
     let mut first_by_key: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut findings = Vec::new();
     for (position, (resource, footprint)) in catalog.resources.iter().zip(footprints).enumerate() {
-        for key in footprint.provides.iter().filter(|key| footprint.writes.contains(key)) {
+        let own = footprint.provides.iter().filter(|key| footprint.writes.contains(key));
+        let mut said = None;
+        for key in own {
             let first = *first_by_key.entry((&resource.address.type_name, key)).or_insert(position);
-            let Some(other) = catalog.resources.get(first).filter(|_| first != position) else { continue };
+            let Some(other) = catalog.resources.get(first).filter(|_| first != position && said.replace(first) != Some(first)) else {
+                continue;
+            };
             let message = format!("{} and {} are the same {}", other.address, resource.address, describe_key(key));
             let diagnostic =
                 Diagnostic::error(codes::SAME_THING, message).help("keep one of them; `override` changes a resource from elsewhere");
@@ -54,26 +59,55 @@ fn same_things(catalog: &Catalog, footprints: &[Footprint]) -> Vec<Finding> {
     findings
 }
 
-/// Two writers of one key, in whatever form, come one after the other.
-fn unordered_writes(catalog: &Catalog, footprints: &[Footprint], graph: &Graph) -> Vec<Finding> {
-    let mut writers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+/// Who writes each key.
+fn writers(footprints: &[Footprint]) -> BTreeMap<&str, BTreeSet<usize>> {
+    let mut writers: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     for (position, footprint) in footprints.iter().enumerate() {
-        let keys: BTreeSet<&str> = footprint.writes.iter().map(String::as_str).collect();
-        for key in keys {
-            writers.entry(key).or_default().push(position);
+        for key in &footprint.writes {
+            writers.entry(key).or_default().insert(position);
         }
     }
+    writers
+}
+
+/// Who writes all of a file undoes what another one writes into a part of it, in every run anew and in
+/// whatever order.
+fn whole_and_parts(catalog: &Catalog, footprints: &[Footprint]) -> Vec<Finding> {
+    let writers = writers(footprints);
+    let mut pairs: BTreeMap<(usize, usize), &str> = BTreeMap::new();
+    for (key, of_part) in &writers {
+        let Some((file, _)) = key.split_once('#') else { continue };
+        for (whole, part) in writers.get(file).into_iter().flatten().flat_map(|whole| of_part.iter().map(move |part| (*whole, *part))) {
+            if whole != part && pairs.len() < FINDINGS_MAX {
+                pairs.insert((whole, part), file);
+            }
+        }
+    }
+    pairs.into_iter().filter_map(|((whole, part), file)| say_whole_and_part(catalog, whole, part, file)).collect()
+}
+
+fn say_whole_and_part(catalog: &Catalog, whole: usize, part: usize, file: &str) -> Option<Finding> {
+    let (one, other) = (catalog.resources.get(whole)?, catalog.resources.get(part)?);
+    let file = file.strip_prefix("path:").unwrap_or(file);
+    let message = format!("{} decides all of {file}, and {} a part of it", one.address, other.address);
+    let help = format!("write the part into the content, or leave the content to {} and its like", other.address);
+    let diagnostic = Diagnostic::error(codes::WHOLE_AND_PART, message).help(help);
+    let resources = vec![(part, "a part of it".to_owned()), (whole, "the whole".to_owned())];
+    Some(Finding { diagnostic, resources, relations: Vec::new() })
+}
+
+/// Two writers of one key, in whatever form, come one after the other.
+fn unordered_writes(catalog: &Catalog, footprints: &[Footprint], graph: &Graph) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (key, positions) in &writers {
-        let whole = key.split_once('#').and_then(|(whole, _)| writers.get(whole)).map_or(&[][..], Vec::as_slice);
+    for (key, positions) in &writers(footprints) {
+        let positions: Vec<usize> = positions.iter().copied().collect();
         for (index, then) in positions.iter().enumerate() {
-            let earlier = positions.get(..index).unwrap_or_default();
-            for first in earlier.iter().chain(whole) {
+            for first in positions.get(..index).unwrap_or_default() {
                 if findings.len() >= FINDINGS_MAX {
                     return findings;
                 }
                 let same_title = is_same_thing(catalog, footprints, (*first, *then), key);
-                if first != then && !same_title && !graph.is_ordered(*first, *then) && !graph.is_ordered(*then, *first) {
+                if !same_title && !graph.is_ordered(*first, *then) && !graph.is_ordered(*then, *first) {
                     findings.extend(say_unordered(catalog, *first, *then, key));
                 }
             }

@@ -17,4 +17,6 @@ codes! { GRAPH:
         "Following the relations over all hosts leads back to the beginning: these hosts would wait for each other forever.";
     FLEET_HOST = "KE0707", "a relation to a host that has no catalog",
         "The host that the relation points at is not in the inventory, or its manifests do not compile.";
+    WHOLE_AND_PART = "KE0708", "a file is written as a whole and in a part",
+        "One resource decides all of a file's content, and another one a line, a block or a setting in it: each would undo the other's work in every run, whatever their order. A `file` without content decides owner and mode only, and goes along with the others.";
 }

@@ -157,10 +157,13 @@ impl Types for FakeTypes {
             "file" => {
                 let file = File::from_attributes(title, attributes)?;
                 let own = format!("path:{}", file.path);
+                let has_content = file.content.is_some() || file.source.is_some();
+                let file_key = Footprint::default().own(format!("file:{}", file.path));
+                let there = if has_content { file_key.clone().own(own.clone()) } else { file_key.clone().provide(own.clone()) };
                 match (file.ensure, file.path.parent()) {
-                    (Some(Ensure::Absent), _) => Footprint::default().write(own),
-                    (_, Some(parent)) => Footprint::default().own(own).need(format!("path:{parent}")),
-                    (_, None) => Footprint::default().own(own),
+                    (Some(Ensure::Absent), _) => file_key.write(own),
+                    (_, Some(parent)) => there.need(format!("path:{parent}")),
+                    (_, None) => there,
                 }
             }
             "package" => Package::from_attributes(title, attributes).map(|_| key("package"))?,

@@ -46,7 +46,8 @@ impl ResourceType for FileType {
 
     fn footprint(&self, desired: &File) -> Footprint {
         let path = format!("path:{}", desired.path);
-        let mut footprint = Footprint::default();
+        // Two files of one path are one thing, also where neither of them says anything of the content.
+        let mut footprint = Footprint::default().own(format!("file:{}", desired.path));
         if let Some(parent) = desired.path.parent() {
             footprint = footprint.need(format!("path:{parent}"));
         }

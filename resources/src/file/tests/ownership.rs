@@ -73,10 +73,10 @@ fn the_footprint_names_parent_owner_and_group() {
     let attributes: Map =
         [("content", text("x")), ("owner", text("mysql")), ("group", Value::Int(7))].map(|(name, value)| (name.to_owned(), value)).into();
     let footprint = FileType.footprint(&File::from_attributes("/etc/mysql/a", &attributes).unwrap());
-    assert_eq!(footprint.provides, ["path:/etc/mysql/a"]);
-    assert_eq!(footprint.writes, ["path:/etc/mysql/a"]);
+    assert_eq!(footprint.provides, ["file:/etc/mysql/a", "path:/etc/mysql/a"]);
+    assert_eq!(footprint.writes, ["file:/etc/mysql/a", "path:/etc/mysql/a"]);
     assert_eq!(footprint.needs, ["path:/etc/mysql", "user:mysql"]);
     let mode_only: Map = [("mode".to_owned(), text("0600"))].into_iter().collect();
     let footprint = FileType.footprint(&File::from_attributes("/etc/hosts", &mode_only).unwrap());
-    assert!(footprint.writes.is_empty(), "others may write lines of it");
+    assert_eq!(footprint.writes, ["file:/etc/hosts"], "others may write lines of it");
 }
