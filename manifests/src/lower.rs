@@ -290,6 +290,10 @@ impl<'l> Lowerer<'l> {
         let form = "write `prune file max=10`; `max` bounds what one run may remove";
         self.refuse_properties(parts, &["max"]);
         let types = self.names(parts, form);
+        if !parts.properties.iter().any(|(name, _)| name.value() == "max") {
+            self.error(codes::MISSING_NAME, "`prune` needs `max`, the most that one run may remove", parts.name_range(), form);
+            return None;
+        }
         let max = self.property(parts, "max").and_then(|max| match max.scalar {
             Scalar::Int(number) => u32::try_from(number).ok(),
             _ => None,

@@ -71,8 +71,8 @@ codes! { LANGUAGE:
         "The site has its own module of this name, and that one is used. Nothing is wrong, but updates of the stock module do not reach this site.";
     UNKNOWN_ASSIGNEE = "KE0234", "an unknown host or group",
         "The inventory has no host or group of this name.";
-    NOBODY = "KE0235", "a block that nobody gets",
-        "The selector or group means no host at present.";
+    NOBODY = "KE0235", "a selector that means nobody",
+        "The selector or group of a block or relation means no host at present.";
     SOURCE_MISSING = "KE0236", "a source that does not exist",
         "Sources are files or folders in the module's `files` folder, or in the site's `files` for what stands in no module.";
     SOURCE_PATH = "KE0237", "a source outside of its folder",
@@ -87,4 +87,6 @@ codes! { LANGUAGE:
         "Modes are texts, \"0644\", or octal numbers, 0o644: the decimal number 644 would be another mode.";
     CONTENT_TWICE = "KE0242", "a content from two places",
         "`content`, `template` and `source` each say what a file holds; one of them is enough.";
+    FORWARD_ELSEWHERE = "KE0243", "`before` or `notify` with another host",
+        "A host's catalog holds what the host waits for, and the other host would never learn of a `before` or `notify` that stands here. Write `require` or `subscribe` in the resource of the host that waits, with host=, group= or on= for this one.";
 }

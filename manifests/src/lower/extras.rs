@@ -127,7 +127,7 @@ impl Lowerer<'_> {
             }
         };
         let effect = self.effect(parts);
-        let place = self.place(parts);
+        let place = self.place(parts, word);
         (!targets.is_empty()).then(|| Relation { word, targets, place, optional, effect, span: parts.name_range().into() })
     }
 
@@ -144,7 +144,9 @@ impl Lowerer<'_> {
         }
     }
 
-    fn place(&mut self, parts: &Parts<'_>) -> RelationPlace {
+    /// Whose thing a relation means. A host knows its own catalog and no other, so only who waits can say that it
+    /// waits for another host.
+    fn place(&mut self, parts: &Parts<'_>, word: RelationWord) -> RelationPlace {
         let mut given = Vec::new();
         for (word, make) in [("host", RelationPlace::Host as fn(Literal) -> _), ("group", RelationPlace::Group), ("on", RelationPlace::On)]
         {
@@ -153,6 +155,16 @@ impl Lowerer<'_> {
         if let [_, (span, _), ..] = given.as_slice() {
             let help = "`on` takes a selector that says both: on=\"group:db and host:db-1\"";
             self.error(codes::BAD_RELATION, "one of `host`, `group` and `on` is enough", (*span).into(), help);
+        }
+        let waits = match word {
+            RelationWord::Require | RelationWord::Subscribe => None,
+            RelationWord::Before => Some(RelationWord::Require),
+            RelationWord::Notify => Some(RelationWord::Subscribe),
+        };
+        if let (Some(waits), Some((span, _))) = (waits, given.first()) {
+            let message = format!("`{word}` cannot reach another host");
+            let help = format!("write it where it is waited for: `{waits} (type)title host=NAME` in the other host's resource");
+            self.error(codes::FORWARD_ELSEWHERE, message, (*span).into(), help);
         }
         given.into_iter().next().map_or(RelationPlace::Here, |(_, place)| place)
     }

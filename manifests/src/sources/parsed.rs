@@ -21,7 +21,7 @@ pub trait LoweredCache: Sync {
 }
 
 /// Part of every key, so that another version of the syntax tree never reads this one's bytes.
-const LOWERED_FORM: &str = concat!("keel lowered manifest 1, ", env!("CARGO_PKG_VERSION"));
+const LOWERED_FORM: &str = concat!("keel lowered manifest 2, ", env!("CARGO_PKG_VERSION"));
 
 /// A parsed manifest.
 #[derive(Debug)]
