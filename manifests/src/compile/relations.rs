@@ -8,7 +8,7 @@ use keel_engine::catalog::{Effect, Gate, Node, Relation, RelationWord};
 use super::frame::Frame;
 use super::{Compiler, Place, RELATIONS_MAX};
 use crate::codes;
-use crate::diagnostic::did_you_mean;
+use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::syntax::{self, Literal, RelationPlace};
 
 /// A relation whose target may not be declared yet.
@@ -39,7 +39,7 @@ impl<'s> Compiler<'s> {
     /// Remembers the relations of a resource or a use.
     pub(super) fn remember_relations(&mut self, from: Node, relations: &'s [syntax::Relation], frame: &Frame<'s>) {
         for written in relations {
-            let Some(hosts) = self.hosts_meant(&written.place, frame) else { continue };
+            let Some(hosts) = self.hosts_meant(written, frame) else { continue };
             for reference in &written.targets {
                 let Some(target) = self.address(reference, frame) else { continue };
                 let place = frame.place(reference.title.span);
@@ -59,7 +59,8 @@ impl<'s> Compiler<'s> {
     }
 
     /// The other hosts that a relation means; the outer none if that cannot be told.
-    fn hosts_meant(&mut self, place: &'s RelationPlace, frame: &Frame<'s>) -> Option<Option<Vec<String>>> {
+    fn hosts_meant(&mut self, written: &'s syntax::Relation, frame: &Frame<'s>) -> Option<Option<Vec<String>>> {
+        let place = &written.place;
         let (literal, what) = match place {
             RelationPlace::Here => return Some(None),
             RelationPlace::Host(literal) => (literal, "the name of a host"),
@@ -75,6 +76,11 @@ impl<'s> Compiler<'s> {
             RelationPlace::Group(_) => self.group_members(&text, at)?,
             _ => self.selected(&text, literal, frame)?,
         };
+        if selected.is_empty() && !written.optional {
+            let message = format!("`{}` means no host at present: it waits for nobody", written.word);
+            let diagnostic = self.label(Diagnostic::warning(codes::NOBODY, message), at, "means nobody");
+            self.say(diagnostic.help("optional=#true says that this is meant"));
+        }
         // A thing cannot wait for its own host as it waits for the others.
         Some(Some(selected.into_iter().filter(|name| name != self.host).collect()))
     }
