@@ -1,5 +1,6 @@
 //! Graph, order and walk alone, over resources that cost nothing.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use keel_engine::address::Address;
@@ -100,6 +101,7 @@ fn converge(catalog: &Catalog) -> crate::Result<Cost> {
         clock: &|| Duration::ZERO,
         started_ms: 0,
         enforced: &NothingEnforced,
+        concealed: &HashSet::new(),
         stop: &|| false,
     };
     let reports = walk(&run, &mut MemoryLedger::default(), &mut |_| {});

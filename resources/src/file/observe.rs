@@ -51,7 +51,9 @@ pub(super) fn observe_all(host: &Host, desired: &[&File]) -> Vec<Result<Observed
         let mut folders = host.folders();
         chunk.iter().map(|desired| observe(host, &accounts, &mut folders, desired)).collect::<Vec<_>>()
     };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX).min(desired.len() / CHUNK_MIN);
+    let chunks = desired.len() / CHUNK_MIN;
+    // Asking for the processors reads files of the kernel: too much for the look at a single file.
+    let threads = if chunks < 2 { 1 } else { std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX).min(chunks) };
     if threads <= 1 {
         return look(desired);
     }
