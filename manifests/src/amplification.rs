@@ -10,6 +10,9 @@ use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, Stmt};
 use minijinja::machinery::{parse, parse_expr};
 use minijinja::syntax::SyntaxConfig;
 
+use crate::breadth;
+use crate::evaluation_error::EvalError;
+
 /// The filter that checks; expressions cannot name it by accident.
 pub(crate) const CHECK: &str = "keel_bounded";
 
@@ -23,25 +26,33 @@ pub(crate) struct Bounded<'a> {
 
 impl<'a> Bounded<'a> {
     /// An expression with checks. What cannot be parsed stays as it is: compiling it says why.
-    pub(crate) fn expression(source: &'a str) -> Self {
+    ///
+    /// # Errors
+    /// Fails on chains that would overflow the stack; nothing may parse a source before this.
+    pub(crate) fn expression(source: &'a str) -> Result<Self, EvalError> {
+        breadth::check_expression(source)?;
         let mut found = Operations::default();
         if may_amplify(source)
             && let Ok(expression) = parse_expr(source)
         {
             found.expression(&expression);
         }
-        Self::with(source, found.spans)
+        Ok(Self::with(source, found.spans))
     }
 
     /// A template, or an interpolated text, with checks.
-    pub(crate) fn template(source: &'a str, syntax: &SyntaxConfig) -> Self {
+    ///
+    /// # Errors
+    /// As [`Bounded::expression`].
+    pub(crate) fn template(source: &'a str, syntax: &SyntaxConfig) -> Result<Self, EvalError> {
+        breadth::check_template(source, syntax)?;
         let mut found = Operations::default();
         if may_amplify(source)
             && let Ok(template) = parse(source, "", syntax.clone())
         {
             found.statement(&template);
         }
-        Self::with(source, found.spans)
+        Ok(Self::with(source, found.spans))
     }
 
     fn with(source: &'a str, spans: Vec<Range<usize>>) -> Self {
@@ -236,17 +247,17 @@ mod tests {
             ("a ~", "a ~"),
             ("a.b", "a.b"),
         ] {
-            assert_eq!(Bounded::expression(source).source, expected);
+            assert_eq!(Bounded::expression(source).unwrap().source, expected);
         }
         let template = "{% set a = a ~ a %}{{ 'x' * 9 }}{% macro m(x=b+c) %}{% endmacro %}";
-        let bounded = Bounded::template(template, &SyntaxConfig::default());
+        let bounded = Bounded::template(template, &SyntaxConfig::default()).unwrap();
         assert_eq!(bounded.source.matches(CHECK).count(), 3, "{}", bounded.source);
     }
 
     #[test]
     fn ranges_lead_back() {
         let source = "x ~ y ~ [nobody] + z";
-        let bounded = Bounded::expression(source);
+        let bounded = Bounded::expression(source).unwrap();
         let at = bounded.source.find("nobody").unwrap();
         assert_eq!(&source[bounded.original(at..at + 6)], "nobody");
         let at = bounded.source.find('x').unwrap();

@@ -118,7 +118,13 @@ fn load(folders: &TemplateFolders, name: &str) -> Result<Option<String>, Error> 
         Ok(None) => Ok(None),
         Ok(Some(bytes)) if bytes.len() > MAX_TEXT => refuse(format!("{path} is larger than 1 MiB")),
         Ok(Some(bytes)) => match String::from_utf8(bytes.to_vec()) {
-            Ok(text) => Ok(Some(Bounded::template(&text, &template_syntax()).source.into_owned())),
+            Ok(text) => match Bounded::template(&text, &template_syntax()) {
+                Ok(bounded) => Ok(Some(bounded.source.into_owned())),
+                Err(error) => {
+                    let range = error.range.clone().unwrap_or_default();
+                    Err(error.at(&Arc::from(path), range, "in this template").into())
+                }
+            },
             Err(_) => refuse(format!("{path} is not UTF-8")),
         },
         Err(why) => refuse(format!("cannot read {path}: {why}")),

@@ -3,6 +3,7 @@
 //! Pure: it reads a site through [`files::SiteFiles`] and never touches the machine it runs on.
 
 mod amplification;
+mod breadth;
 pub mod codes;
 pub mod compile;
 pub mod config;

@@ -209,7 +209,7 @@ impl Scope {
     }
 
     pub(crate) fn evaluate_raw(&self, source: &str) -> Result<minijinja::Value, EvalError> {
-        let bounded = Bounded::expression(source);
+        let bounded = Bounded::expression(source)?;
         match self.site.environments.texts.compile_expression(&bounded.source) {
             Ok(compiled) => self.run(&compiled, &bounded, source),
             Err(error) => Err(EvalError::from_minijinja(&error, &bounded.source).moved_by(&bounded)),
@@ -228,7 +228,7 @@ impl Scope {
 
     pub(crate) fn interpolate_raw(&self, source: &str) -> Result<minijinja::Value, EvalError> {
         if let Some((inside, offset)) = whole_expression(source) {
-            let bounded = Bounded::expression(inside);
+            let bounded = Bounded::expression(inside).map_err(|error| error.shifted(offset))?;
             if let Ok(compiled) = self.site.environments.texts.compile_expression(&bounded.source) {
                 return self.run(&compiled, &bounded, inside).map_err(|error| error.shifted(offset));
             }
@@ -236,7 +236,7 @@ impl Scope {
         if !source.contains("{{") {
             return Ok(minijinja::Value::from(source));
         }
-        let bounded = Bounded::template(source, &text_syntax());
+        let bounded = Bounded::template(source, &text_syntax())?;
         let told = |error: minijinja::Error| self.advise(EvalError::from_minijinja(&error, &bounded.source).moved_by(&bounded), source);
         let template = self.site.environments.texts.template_from_named_str("text", &bounded.source).map_err(told)?;
         let mut out = LimitedText::default();

@@ -118,7 +118,13 @@ impl SiteData {
         let report = |error: EvalError, out: &mut Vec<Diagnostic>| {
             out.push(error.into_diagnostic(&place.source.path, place.span.clone()));
         };
-        let bounded = Bounded::expression(&expression.text);
+        let bounded = match Bounded::expression(&expression.text) {
+            Ok(bounded) => bounded,
+            Err(error) => {
+                report(error, out);
+                return members;
+            }
+        };
         let compiled = match self.environments.texts.compile_expression(&bounded.source) {
             Ok(compiled) => compiled,
             Err(error) => {

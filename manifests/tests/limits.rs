@@ -99,6 +99,23 @@ fn m35_a_million_relations() {
 }
 
 #[test]
+fn chains_in_manifests_and_variables() {
+    let chain = |length| format!("1{}", " + 1".repeat(length));
+    assert_eq!(refused(&in_group(&format!("package \"{{{{ {} }}}}\"", chain(100_000)))), "KE0506");
+    assert_eq!(refused(&in_group(&format!("if \"{}true\" {{\n package a\n}}", "not ".repeat(100_000)))), "KE0506");
+    let variables = format!("[vars]\nx = \"{{{{ {} }}}}\"\n", chain(15_000));
+    let (diagnostics, _) = check_with(&in_group("package \"{{ x }}\""), &variables);
+    assert_eq!(diagnostics.iter().map(|diagnostic| diagnostic.code).collect::<Vec<_>>(), ["KE0506"]);
+    let matching = format!("match = \"{}true\"\n", "true and ".repeat(100_000));
+    let (diagnostics, _) = support::check(Arc::new(MemoryFiles::new([
+        ("inventory/hosts.toml", "[hosts.web-1]\n"),
+        ("inventory/groups/web.toml", matching.as_str()),
+        ("manifests/site.kdl", "group all {\n package a\n}"),
+    ])));
+    assert_eq!(diagnostics.iter().map(|diagnostic| diagnostic.code).collect::<Vec<_>>(), ["KE0506"]);
+}
+
+#[test]
 fn m36_modules_too_deep() {
     let mut manifest = String::from("group all {\n use m0\n}\nmodule m70 {\n}\n");
     for number in 0..70 {

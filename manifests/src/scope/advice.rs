@@ -22,9 +22,16 @@ impl Scope {
             told.help.extend(did_you_mean(path, self.site.template_paths(module).iter().map(String::as_str)));
             return told;
         }
+        // A template that must not even be parsed says itself where.
+        if !told.places.is_empty() && place.is_none() {
+            return told;
+        }
         let (inner, range) = place.unwrap_or((name, 0..0));
         let source = self.site.template_source(&inner);
-        let range = source.as_deref().map_or(0..0, |source| Bounded::template(source, &template_syntax()).original(range));
+        let range = source
+            .as_deref()
+            .and_then(|source| Bounded::template(source, &template_syntax()).ok())
+            .map_or(0..0, |bounded| bounded.original(range));
         let snippet = source.as_deref().and_then(|source| source.get(range.clone())).unwrap_or_default().trim();
         // A field of a name that is unknown here is one of the template's own, a loop's for instance.
         let of_the_host = snippet.split_once('.').is_none_or(|(first, _)| self.find(first).is_some());

@@ -92,3 +92,26 @@ fn text_does_not_grow_without_end() {
 fn a_template_may_hold_a_private_use_character() {
     assert_eq!(render("\u{e0a0}{{ '\u{e000}' }}").unwrap(), "\u{e0a0}\u{e000}");
 }
+
+#[test]
+fn long_chains_are_refused_before_they_overflow_the_stack() {
+    let chain = format!("{{{{ port{} }}}}", " + port".repeat(100_000));
+    let templates = [("main.j2", "{% include 'part.j2' %}"), ("part.j2", chain.as_str())];
+    let error = render_all(&templates).unwrap_err();
+    assert_eq!((error.code, &*error.places[0].file), (codes::LIMIT, "modules/web/templates/part.j2"));
+    assert_eq!(&chain[error.places[0].span.clone()], "+");
+    let elifs = format!("{{% if port == 1 %}}{}{{% endif %}}", "{% elif port == 2 %}".repeat(10_000));
+    let error = render(&elifs).unwrap_err();
+    assert_eq!((error.code, error.places.len()), (codes::LIMIT, 1), "{:?}", error.places);
+    // What is just within the bound has room on the stack, with everything else that nests around it.
+    let full = format!(
+        "{{% if port == 1 %}}{}{{% endif %}}{{{{ {}port{} }}}}",
+        "{% elif port == 2 %}".repeat(200),
+        "(".repeat(70),
+        " - 0 )".repeat(70)
+    );
+    assert_eq!(render(&full).unwrap(), "80");
+    for (longest, value) in [(format!("{}port", "not ".repeat(199)), "False"), (format!("1{}", "**1".repeat(199)), "1")] {
+        assert_eq!(render(&format!("{{{{ {longest} }}}}")).unwrap().to_lowercase(), value.to_lowercase());
+    }
+}
