@@ -157,6 +157,7 @@ fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
         }
         ValueKind::Invalid => return Err(crate::conversion::error_of(value).into()),
         ValueKind::Undefined => return Ok(()),
+        ValueKind::Seq | ValueKind::Map | ValueKind::Plain => filters::check_printable(value)?,
         _ => {}
     }
     let room = MAX_WRITTEN.saturating_sub(state.get_or_insert_extension(Written::default()).0);

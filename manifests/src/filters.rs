@@ -6,10 +6,13 @@ mod formats;
 mod network;
 mod patterns;
 mod refused;
+mod strict;
 mod tests;
 mod text;
 mod versions;
 mod yaml;
+
+pub(crate) use strict::check_printable;
 
 use std::sync::Arc;
 
@@ -36,6 +39,7 @@ pub(crate) fn register(environment: &mut Environment<'static>, secrets: &Arc<Sec
     network::register(environment);
     tests::register(environment);
     refused::register(environment);
+    strict::register(environment);
     environment.add_filter(crate::amplification::CHECK, limited);
     let secrets = Arc::clone(secrets);
     environment.add_function("secret", move |path: &str| -> Result<Value, Error> { Ok(Value::from_object(find_secret(&secrets, path)?)) });

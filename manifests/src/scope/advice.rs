@@ -17,10 +17,16 @@ impl Scope {
         let mut told = EvalError::from_minijinja(error, "");
         told.range = None;
         if error.kind() == minijinja::ErrorKind::TemplateNotFound {
+            let detail = error.detail().unwrap_or_default();
+            let missing = detail.split(['"', '\'']).nth(1).unwrap_or(&name);
+            let own = missing == name;
+            let path = missing.split_once(':').map_or(missing, |(_, path)| path);
             let place = if module.is_empty() { "the site's templates".to_owned() } else { format!("module `{module}`") };
             told = EvalError::new(codes::TEMPLATE_MISSING, format!("there is no template `{path}` in {place}"));
             told.help.extend(did_you_mean(path, self.site.template_paths(module).iter().map(String::as_str)));
-            return told;
+            if own {
+                return told;
+            }
         }
         // A template that must not even be parsed says itself where.
         if !told.places.is_empty() && place.is_none() {

@@ -125,3 +125,39 @@ fn local_names_lie_over_the_hosts() {
     assert_eq!(inner.evaluate("members[0].vars.x"), Ok(Value::from("host")), "hosts still know their variables");
     assert!(inner.names().contains(&"members".to_owned()) && inner.names().contains(&"x".to_owned()));
 }
+
+#[test]
+fn undefined_values_do_not_slip_through_lists_filters_and_functions() {
+    let scope = crate::support::scope("port = 80\ntable = { a = 1 }");
+    for text in [
+        "x{{ [nope] }}",
+        "x{{ {'a': nope} }}",
+        "x{{ [{'a': 1}] | map(attribute='b') | list }}",
+        "x{{ 'abc' | replace('a', nope) }}",
+        "x{{ [{'a': 1}] | sort(attribute='b') }}",
+        "x{{ [{'a': 1}] | sum(attribute='b') }}",
+        "x{{ [{'a': 1}] | groupby('b') }}",
+        "x{{ q }}",
+        "x{{ [range] }}",
+    ] {
+        assert_eq!(scope.interpolate(text).map_err(|error| error.code), Err("KE0502"), "{text}");
+    }
+    for text in ["x{{ [{'a': 1}] | map(attribute='b', default=2) | list }}", "x{{ nope | default('y') }}{{ table.b | d(port) }}"] {
+        assert!(scope.interpolate(text).is_ok(), "{text}");
+    }
+    for condition in ["nope == 1", "not nope", "nope | mandatory", "1 in [nope]", "nope | length > 0"] {
+        let error = scope.evaluate_bool(condition).unwrap_err();
+        assert_eq!((error.code, error.message.as_str()), ("KE0502", "`nope` is not defined"), "{condition}");
+    }
+    assert!(scope.evaluate_bool("nope is not defined and (table).a == 1 and 'a' in table and not (port == 81)").unwrap());
+}
+
+#[test]
+fn secrets_are_not_compared() {
+    let scope = crate::support::scope("s = \"{{ secret('galera/sst') }}\"\ntext = \"a {{ s }}\"");
+    for source in
+        ["s == 'x'", "'same' if s == 'C' else 'd'", "'CAN' in s", "text == 'x'", "s in ['x']", "'x' in [s]", "s is eq 'x'", "'a' < s < 'z'"]
+    {
+        assert_eq!(scope.evaluate(source).map_err(|error| error.code), Err("KE0602"), "{source}");
+    }
+}
