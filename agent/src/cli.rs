@@ -99,7 +99,7 @@ pub fn print(text: &str) -> Result<()> {
 /// Prints data as JSON, a line at the end.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_json(data: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(data).map_err(|error| Error::host(format!("cannot write JSON: {error}")))?;
     print(&format!("{text}\n"))

@@ -4,7 +4,7 @@
 //! environment: what it knows comes in as arguments (observations through [`resource`]'s contract,
 //! time as a function), and what it wants goes out as data (a [`report::Report`]).
 //!
-//! Reading order: [`value`] and [`secret`], [`address`], [`schema`] and [`attributes`] (what a type
+//! Reading order: [`value`] and [`secret`], [`address`], [`schema`] and [`mod@attributes`] (what a type
 //! declares), [`catalog`] (what a host should be), [`resource`] (the contract of a type),
 //! [`change`], [`graph`] and its passes, [`queue`], [`walk`] (the one coordinator loop), [`report`].
 
