@@ -125,7 +125,11 @@ fn wanted_lines(host: &Host, desired: &Block) -> Result<Option<String>, Failure>
 fn observe(host: &Host, desired: &Block, text: Option<&str>) -> Result<Observed, ObserveError> {
     let text = match text {
         Some(text) => text,
-        None if desired.create || desired.ensure == Ensure::Absent => "",
+        None if desired.ensure == Ensure::Absent => "",
+        None if desired.create => {
+            host.folders().expect_folder_of(&desired.path)?;
+            ""
+        }
         None => return Err(ObserveError::NotYet(missing(&desired.path))),
     };
     let wanted = wanted_lines(host, desired)?;

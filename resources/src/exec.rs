@@ -242,7 +242,8 @@ impl ResourceType for ExecType {
                 return Ok(false);
             }
             let only_paths = exec.onlyif.is_empty() && exec.unless.is_empty();
-            if only_paths || host.is_machine() { exec.is_due(host) } else { Err(below_root(host).into()) }
+            let due = if only_paths || host.is_machine() { exec.is_due(host)? } else { true };
+            if due && !host.is_machine() { Err(below_root(host).into()) } else { Ok(due) }
         };
         desired.iter().map(look).collect()
     }
@@ -390,5 +391,14 @@ mod tests {
         assert!(refused(&[("shell", Value::from("x")), ("always", Value::Bool(true)), ("umask", Value::from("9"))]).contains("no mask"));
         let environment = Value::Map([("A=B".to_owned(), Value::from("x"))].into_iter().collect());
         assert!(refused(&[("shell", Value::from("x")), ("always", Value::Bool(true)), ("environment", environment)]).contains("A=B"));
+    }
+
+    #[test]
+    fn below_another_root_what_is_due_fails_in_the_plan() {
+        let trial = Trial::new();
+        let creates = [("command", Value::from("true")), ("creates", Value::from("/made"))];
+        assert!(trial.plan(&ExecType, "x", &creates).unwrap_err().contains("cannot be run below"));
+        trial.write("/made", "");
+        assert!(trial.plan(&ExecType, "x", &creates).unwrap().is_empty());
     }
 }

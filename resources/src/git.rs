@@ -154,8 +154,9 @@ impl ResourceType for GitType {
 
     fn footprint(&self, desired: &Git) -> Footprint {
         let parent = desired.path.parent().map(|parent| format!("path:{parent}"));
+        let parent = parent.into_iter().chain(local_repository(desired).map(|repo| format!("path:{repo}")));
         let footprint = Footprint::default().own(format!("path:{}", desired.path)).need("package:git");
-        let footprint = parent.into_iter().fold(footprint, Footprint::need);
+        let footprint = parent.fold(footprint, Footprint::need);
         desired.user.iter().fold(footprint, |footprint, user| footprint.need(format!("user:{user}")))
     }
 
@@ -202,6 +203,7 @@ fn observe(host: &Host, git: &Git) -> Result<ObservedGit, ObserveError> {
         let failure = Failure::new(format!("git cannot be run as another user below {}", host.root().display()));
         return Err(failure.help("leave out `user`, or run keel on the machine itself").into());
     }
+    expect_repository(host, git)?;
     let nothing = ObservedGit { head: None, repo: None, target: None, occupied: false };
     let Some(stat) = host.stat(git.path.as_path())? else { return Ok(nothing) };
     let names = if stat.kind == FileKind::Folder { host.list(git.path.as_path())?.unwrap_or_default() } else { Vec::new() };
@@ -222,6 +224,25 @@ fn observe(host: &Host, git: &Git) -> Result<ObservedGit, ObserveError> {
         revision => Some(resolve(host, git, revision.as_deref().unwrap_or(REMOTE_HEAD), &ask)?),
     };
     Ok(ObservedGit { head: Some(head.unwrap_or_default()), repo, target, occupied: true })
+}
+
+/// The path of a repository on this machine; none for one that is reached in another way.
+fn local_repository(git: &Git) -> Option<&str> {
+    let repo = git.repo.as_deref()?;
+    let path = repo.strip_prefix("file://").unwrap_or(repo);
+    path.starts_with('/').then_some(path)
+}
+
+/// Fails where a repository on this machine is missing and nothing that the catalog declares brings it.
+fn expect_repository(host: &Host, git: &Git) -> Result<(), ObserveError> {
+    let Some(path) = local_repository(git).filter(|_| git.ensure == Ensure::Present) else { return Ok(()) };
+    // Git takes paths as they are, also when the checkout is below another root.
+    let machine = Host::new("/");
+    let is_missing = [path, &format!("{path}.git")].iter().all(|path| matches!(machine.stat_followed(path), Ok(None)));
+    if !is_missing || host.claims().brings(&format!("path:{path}")) {
+        return Ok(());
+    }
+    Err(ObserveError::NotYet(Failure::new(format!("there is no repository {path}")).help("require what brings it, or correct `repo`")))
 }
 
 type Ask<'a> = dyn Fn(&[&str]) -> Result<Option<String>, ObserveError> + 'a;
@@ -396,6 +417,16 @@ mod tests {
         assert_eq!(trial.read("/work/file"), "2\n");
         trial.converge(&GitType, "/work", &[("ensure", Value::from("absent")), force]).unwrap();
         assert!(!trial.exists("/work"));
+    }
+
+    #[test]
+    fn a_repository_of_this_machine_is_looked_for_in_a_plan() {
+        let trial = Trial::new();
+        for repo in ["/nonexistent/repo", "file:///nonexistent/repo"] {
+            let error = trial.plan(&GitType, "/work", &[("repo", Value::from(repo))]).unwrap_err();
+            assert_eq!(error, "there is no repository /nonexistent/repo");
+        }
+        assert_eq!(trial.plan(&GitType, "/work", &[("repo", Value::from("https://no.example/x"))]).unwrap().len(), 1);
     }
 
     #[test]

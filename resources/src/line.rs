@@ -153,7 +153,11 @@ fn wanted_line(host: &Host, desired: &Line) -> Result<Option<String>, Failure> {
 fn observe(host: &Host, desired: &Line, text: Option<&str>) -> Result<Observed, ObserveError> {
     let text = match text {
         Some(text) => text,
-        None if desired.create || desired.ensure == Ensure::Absent => "",
+        None if desired.ensure == Ensure::Absent => "",
+        None if desired.create => {
+            host.folders().expect_folder_of(&desired.path)?;
+            ""
+        }
         None => return Err(ObserveError::NotYet(missing(&desired.path))),
     };
     let settled = settle(text, desired, wanted_line(host, desired)?.as_deref())?;
@@ -298,6 +302,8 @@ mod tests {
         assert_eq!(trial.read("/f"), "a\n");
         assert_eq!(trial.converge(&LineType, "/g", &[line, ("ensure", Value::from("absent"))]).unwrap(), Vec::<String>::new());
         assert!(!trial.exists("/g"));
+        let made = [("line", Value::from("a")), ("create", Value::Bool(true))];
+        assert!(trial.plan(&LineType, "/no/f", &made).unwrap_err().contains("the directory /no does not exist"));
     }
 
     #[test]

@@ -191,6 +191,9 @@ fn observe(host: &Host, desired: &Sysctl) -> Result<Observed, ObserveError> {
         ));
     }
     let text = if desired.persist { host.read_text(desired.file())? } else { None };
+    if desired.persist && present && text.is_none() {
+        host.folders().expect_folder_of(desired.file())?;
+    }
     let kept = text.map(|text| {
         let value = text.lines().filter_map(|line| line.split_once('=')).find(|(name, _)| name.trim() == desired.name);
         let value = words(value.map_or("", |(_, value)| value));
@@ -213,6 +216,13 @@ mod tests {
         trial.write(LIVE, "60\n");
         trial.write("/etc/sysctl.d/README", "");
         trial
+    }
+
+    #[test]
+    fn a_plan_fails_where_its_file_has_no_folder() {
+        let trial = Trial::new();
+        let error = trial.plan(&SysctlType, "vm.swappiness", &[("value", Value::Int(10))]).unwrap_err();
+        assert!(error.contains("the directory /etc/sysctl.d does not exist"), "{error}");
     }
 
     #[test]

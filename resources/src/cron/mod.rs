@@ -13,6 +13,9 @@ use keel_engine::{attributes, choices};
 use crate::host::{Backup, Host, NewFile, Ownership};
 use crontab::{Crontab, Job, Schedule};
 
+/// Where cron keeps the crontabs of users.
+const SPOOL: &str = "/var/spool/cron/crontabs";
+
 choices! {
     /// Whether a job is there.
     pub enum Ensure {
@@ -150,7 +153,7 @@ impl Cron {
     }
 
     fn path(&self) -> String {
-        format!("/var/spool/cron/crontabs/{}", self.user)
+        format!("{SPOOL}/{}", self.user)
     }
 }
 
@@ -175,7 +178,11 @@ impl ResourceType for CronType {
             let crontab = Crontab::parse(&read(host, cron)?);
             let job = crontab.named(&cron.name);
             let unnamed = job.is_none() && crontab.has_unnamed(&cron.job());
-            Ok(ObservedCron { job: if unnamed { Some(cron.job()) } else { job }, unnamed })
+            let observed = ObservedCron { job: if unnamed { Some(cron.job()) } else { job }, unnamed };
+            if cron.ensure == Ensure::Present && !self.diff(cron, &observed).is_empty() {
+                expect_crontab(host, cron)?;
+            }
+            Ok(observed)
         };
         desired.iter().map(look).collect()
     }
@@ -193,13 +200,9 @@ impl ResourceType for CronType {
     fn apply(&self, host: &Host, work: &Work<'_, Self>) -> Result<(), Failure> {
         let cron = work.desired;
         let accounts = host.accounts()?;
-        let Some(uid) = accounts.user_id(&cron.user) else {
-            return Err(
-                Failure::new(format!("there is no user {} whose crontab could hold {}", cron.user, cron.name)).help("declare the user")
-            );
-        };
-        if host.list("/var/spool/cron/crontabs")?.is_none() {
-            return Err(Failure::new("there is no folder /var/spool/cron/crontabs").help("require the package cron"));
+        let uid = accounts.user_id(&cron.user).ok_or_else(|| no_user(cron))?;
+        if host.list(SPOOL)?.is_none() {
+            return Err(no_spool());
         }
         let ownership = Ownership { uid: Some(uid), gid: accounts.group_id("crontab"), mode: Some(0o600) };
         let how = NewFile { ownership, backup: Backup::Store, ..NewFile::of(b"") };
@@ -219,6 +222,24 @@ impl ResourceType for CronType {
         let footprint = Footprint::default().need("package:cron").need(format!("user:{}", desired.user));
         footprint.own(format!("cron:{}/{}", desired.user, desired.name))
     }
+}
+
+/// Fails where a crontab cannot be written and nothing that the catalog declares will change that.
+fn expect_crontab(host: &Host, cron: &Cron) -> Result<(), ObserveError> {
+    let brought = |key: &str| host.claims().brings(key);
+    if host.accounts()?.user_id(&cron.user).is_none() && !brought(&format!("user:{}", cron.user)) {
+        return Err(ObserveError::NotYet(no_user(cron)));
+    }
+    let spool_comes = brought("package:cron") || brought(&format!("path:{SPOOL}"));
+    if host.stat_followed(SPOOL)?.is_none() && !spool_comes { Err(ObserveError::NotYet(no_spool())) } else { Ok(()) }
+}
+
+fn no_user(cron: &Cron) -> Failure {
+    Failure::new(format!("there is no user {} whose crontab could hold {}", cron.user, cron.name)).help("declare the user")
+}
+
+fn no_spool() -> Failure {
+    Failure::new(format!("there is no folder {SPOOL}")).help("require the package cron")
 }
 
 fn read(host: &Host, cron: &Cron) -> Result<String, Failure> {
@@ -288,6 +309,9 @@ mod tests {
         let Some(trial) = trial() else { return };
         let error = trial.converge(&CronType, "x", &[("command", Value::from("x")), ("user", Value::from("ghost"))]).unwrap_err();
         assert!(error.contains("there is no user ghost"));
+        let bare = Trial::new();
+        bare.write("/etc/passwd", "root:x:0:0::/:/bin/sh\n");
+        assert!(bare.plan(&CronType, "x", &[("command", Value::from("x"))]).unwrap_err().contains("no folder /var/spool"));
         assert!(!trial.exists("/var/spool/cron/crontabs/ghost"));
     }
 

@@ -78,6 +78,9 @@ fn observe<'h>(host: &'h Host, accounts: &Accounts, folders: &mut Folders<'h>, d
     if kind == Ensure::Absent {
         return Ok(observed);
     }
+    if stat.is_none() {
+        folders.expect_folder_of(&desired.path)?;
+    }
     observed.uid = id(desired.owner.as_ref(), "user", |name| accounts.user_id(name))?;
     observed.gid = id(desired.group.as_ref(), "group", |name| accounts.group_id(name))?;
     if let Some(stat) = stat {

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use keel_engine::digest::Digest;
-use keel_engine::resource::Failure;
+use keel_engine::resource::{Failure, ObserveError};
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
@@ -91,6 +91,20 @@ impl<'h> Folders<'h> {
             }
             hasher.update(self.buffer.get(..count).unwrap_or_default());
         }
+    }
+
+    /// Whether something can be made at a path: its folder is there, or a resource of the catalog brings it.
+    ///
+    /// # Errors
+    /// There is no such folder and nobody declares it.
+    pub fn expect_folder_of(&mut self, path: impl AsRef<Path>) -> Result<(), ObserveError> {
+        let path = path.as_ref();
+        let (folder, _) = place::split(path);
+        if self.open(folder, path)?.is_some() || self.host.claims().brings(&format!("path:{}", folder.display())) {
+            return Ok(());
+        }
+        let failure = Failure::new(format!("cannot make {}: the directory {} does not exist", path.display(), folder.display()));
+        Err(ObserveError::NotYet(failure.help(format!("declare it: file {:?} ensure=directory", folder.display().to_string()))))
     }
 
     fn open(&mut self, folder: &Path, path: &Path) -> Result<Option<&OwnedFd>, Failure> {

@@ -139,7 +139,11 @@ impl ResourceType for IniType {
                 if text.is_none() && !desired.create && desired.ensure == Ensure::Present {
                     return Err(ObserveError::NotYet(missing(&desired.path)));
                 }
-                Ok(Observed { differences: steps(document, desired).iter().map(|step| step.show(document)).collect() })
+                let differences: Vec<_> = steps(document, desired).iter().map(|step| step.show(document)).collect();
+                if text.is_none() && !differences.is_empty() {
+                    host.folders().expect_folder_of(&desired.path)?;
+                }
+                Ok(Observed { differences })
             })
             .collect()
     }

@@ -161,7 +161,9 @@ impl ResourceType for PackageType {
             } else {
                 None
             };
-            Ok(ObservedPackage { known, available })
+            let observed = ObservedPackage { known, available };
+            let is_settled = host.is_machine() || self.diff(package, &observed).is_empty();
+            if is_settled { Ok(observed) } else { Err(below_root(host).into()) }
         };
         desired.iter().zip(known).map(result).collect()
     }
@@ -180,8 +182,7 @@ impl ResourceType for PackageType {
 
     fn apply_batch(&self, host: &Host, works: &[Work<'_, Self>]) -> Vec<Result<(), Failure>> {
         if !host.is_machine() {
-            let failure = Failure::new(format!("packages cannot be changed below {}", host.root().display()));
-            return works.iter().map(|_| Err(failure.clone().help("run keel on the machine itself, or in a chroot"))).collect();
+            return works.iter().map(|_| Err(below_root(host))).collect();
         }
         carry_out(host, &works.iter().map(Step::of).collect::<Vec<_>>())
     }
@@ -195,9 +196,28 @@ impl ResourceType for PackageType {
     }
 }
 
+fn below_root(host: &Host) -> Failure {
+    Failure::new(format!("packages cannot be changed below {}", host.root().display()))
+        .help("run keel on the machine itself, or in a chroot")
+}
+
 fn ask_apt(host: &Host, names: &[&str]) -> Result<BTreeMap<String, Available>, Failure> {
     if !names.is_empty() && !host.is_machine() {
         return Err(Failure::new(format!("what apt could install below {} cannot be told", host.root().display())));
     }
     apt::available(host, names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trial::Trial;
+
+    #[test]
+    fn below_another_root_a_missing_package_fails_in_the_plan() {
+        let trial = Trial::new();
+        trial.write(dpkg::STATUS_FILE, "Package: here\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n");
+        assert!(trial.plan(&PackageType, "here", &[]).unwrap().is_empty());
+        assert!(trial.plan(&PackageType, "gone", &[]).unwrap_err().contains("cannot be changed below"));
+    }
 }

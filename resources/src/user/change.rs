@@ -24,7 +24,7 @@ pub(super) fn apply(host: &Host, work: &Work<'_, UserType>) -> Result<(), Failur
         return remove(host, user);
     }
     if let Some(group) = observed.unknown_groups.first() {
-        return Err(Failure::new(format!("there is no group {group} for the user {}", user.name)).help(format!("declare (group){group}")));
+        return Err(no_group(user, group));
     }
     let changed = |attribute: &str| work.changes.iter().any(|change| change.attribute == attribute);
     let command = if changed("ensure") { Some(create(host, user, observed)) } else { modify(host, user, observed, &changed) };
@@ -52,6 +52,10 @@ pub(super) fn apply(host: &Host, work: &Work<'_, UserType>) -> Result<(), Failur
         accounts::tool(host, "chage").arguments(ages).argument(&user.name).succeed()?;
     }
     Ok(())
+}
+
+pub(super) fn no_group(user: &User, group: &str) -> Failure {
+    Failure::new(format!("there is no group {group} for the user {}", user.name)).help(format!("declare (group){group}"))
 }
 
 fn remove(host: &Host, user: &User) -> Result<(), Failure> {

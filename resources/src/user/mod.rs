@@ -181,7 +181,11 @@ impl ResourceType for UserType {
         let observe_one = |user: &&User| {
             // Only the users of whom something secret is managed fail where the file cannot be read.
             let shadow = if user.needs_shadow() { shadow.as_ref().map_err(Clone::clone)?.get(&user.name).cloned() } else { None };
-            Ok(observe_one(user, users.get(&user.name), shadow, &groups))
+            let observed = observe_one(user, users.get(&user.name), shadow, &groups);
+            match observed.unknown_groups.iter().find(|group| !may_come(host, group)) {
+                Some(group) if user.ensure == Ensure::Present => Err(ObserveError::NotYet(change::no_group(user, group))),
+                _ => Ok(observed),
+            }
         };
         desired.iter().map(observe_one).collect()
     }
@@ -224,6 +228,13 @@ impl ResourceType for UserType {
     fn nature(&self) -> Nature {
         Nature { serial: true, ..Nature::default() }
     }
+}
+
+/// Whether the catalog brings a group of this name, by itself or with a user of the name. Whose
+/// number it may be is not known before it is there.
+fn may_come(host: &Host, group: &str) -> bool {
+    let declared = |kind: &str| host.claims().brings(&format!("{kind}:{group}"));
+    group.parse::<u32>().is_ok() || declared("group") || declared("user")
 }
 
 fn observe_one(
@@ -323,6 +334,7 @@ mod tests {
     use keel_engine::secret::Secret;
 
     use super::*;
+    use crate::host::Claims;
     use crate::trial::{Trial, list};
 
     const HASH: &str = "$6$salt$hash";
@@ -399,10 +411,17 @@ mod tests {
 
     #[test]
     fn an_unknown_group_or_a_taken_number_fails_before_anything_changes() {
-        let Some(trial) = trial() else { return };
+        let Some(mut trial) = trial() else { return };
         let before = trial.read("/etc/passwd");
         let error = trial.converge(&UserType, "ada", &[("groups", list(&["ghosts"])), ("comment", Value::from("x"))]).unwrap_err();
         assert_eq!(error, "there is no group ghosts for the user ada");
+        assert_eq!(
+            trial.plan(&UserType, "eve", &[("gid", Value::from("ghosts"))]).unwrap_err(),
+            "there is no group ghosts for the user eve"
+        );
+        let group = Footprint::default().own("group:ghosts");
+        trial.host = Host::new(trial.path("/")).with_claims(Claims::of([&group]));
+        assert!(trial.plan(&UserType, "eve", &[("gid", Value::from("ghosts"))]).is_ok());
         let error = trial.converge(&UserType, "eve", &[("uid", Value::Int(1000))]).unwrap_err();
         assert!(error.contains("UID 1000 is not unique"), "{error}");
         assert_eq!(trial.read("/etc/passwd"), before);

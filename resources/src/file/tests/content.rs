@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use keel_engine::attributes::Attributes;
 use keel_engine::contents::MemoryContents;
+use keel_engine::footprint::Footprint;
 use keel_engine::resource::{ResourceType, Work};
 use keel_engine::secret::Secret;
 use keel_engine::value::{Map, Value};
 
 use super::*;
 use crate::file::File;
-use crate::host::{Backups, Digests, Host};
+use crate::host::{Backups, Claims, Digests, Host};
 use crate::trial::list;
 
 #[test]
@@ -86,6 +87,20 @@ fn a_validator_that_prints_a_secret_content_is_not_quoted() {
     assert!(shown.contains("exited with status 1") && shown.contains("content is secret"), "{shown}");
     assert!(!shown.to_lowercase().contains("canary"), "{shown}");
     assert!(show(text("pw=plain\n")).contains("pw=plain"));
+}
+
+#[test]
+fn a_folder_that_the_catalog_brings_may_still_be_missing() {
+    let mut trial = Trial::new();
+    let attributes = [("content", text("x"))];
+    assert!(plan(&trial, "/deep/er/x", &attributes).unwrap_err().contains("the directory /deep/er does not exist"));
+    assert_eq!(plan(&trial, "/deep/er/x", &[("ensure", text("absent"))]).unwrap(), Vec::<String>::new());
+    let folder = Footprint::default().own("path:/deep/er");
+    trial.host = Host::new(trial.path("/")).with_claims(Claims::of([&folder]));
+    assert_eq!(plan(&trial, "/deep/er/x", &attributes).unwrap().len(), 2);
+    let elsewhere = Footprint::default().own("path:/deep").write("path:/deep/er");
+    trial.host = Host::new(trial.path("/")).with_claims(Claims::of([&elsewhere]));
+    assert!(plan(&trial, "/deep/er/x", &attributes).is_err(), "who removes a folder does not bring it");
 }
 
 #[test]
