@@ -539,9 +539,23 @@ pub const fn attribute_name(field: &'static str) -> &'static str {
 /// How the manual prints a default that the macro got as source text.
 pub fn show_default(source: &str) -> String {
     let source = source.trim();
+    if let Some(seconds) = source.strip_prefix("Span(Duration::") {
+        let digits: String = seconds.chars().filter(char::is_ascii_digit).collect();
+        return show_seconds(digits.parse().unwrap_or(0));
+    }
     let word = source.rsplit("::").next().unwrap_or(source);
     let word = word.trim_end_matches(".to_owned()").trim_end_matches(".into()");
     word.trim_matches('"').to_lowercase()
+}
+
+/// A length of time as a manifest would have it.
+fn show_seconds(seconds: u64) -> String {
+    match seconds {
+        0 => "0s".to_owned(),
+        _ if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
+        _ if seconds % 60 == 0 => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
+    }
 }
 
 /// Reads attributes one after another and collects what is wrong with them.
@@ -580,5 +594,26 @@ impl<'a> Reader<'a> {
     /// What was wrong.
     pub fn into_errors(self) -> Vec<AttributeError> {
         self.errors
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_shown_as_a_manifest_would_have_them() {
+        for (source, shown) in [
+            ("Span(Duration::from_secs(300))", "5m"),
+            ("Span(Duration::from_secs(2))", "2s"),
+            ("Span(Duration::from_secs(7200))", "2h"),
+            ("Span(Duration::from_secs(90))", "90s"),
+            ("Span(Duration::ZERO)", "0s"),
+            ("Ensure::Present", "present"),
+            ("\"root\".to_owned()", "root"),
+            ("100", "100"),
+        ] {
+            assert_eq!(show_default(source), shown);
+        }
     }
 }

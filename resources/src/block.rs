@@ -9,7 +9,7 @@ use keel_engine::text::Text;
 use crate::file::check_path;
 use crate::host::Host;
 use crate::pattern::Pattern;
-use crate::text_file::{Content, Texts, edit_text, join_lines, line_ending, missing};
+use crate::text_file::{Content, Texts, edit_text, join_lines, line_ending, missing, part_footprint};
 
 keel_engine::choices! {
     /// Whether the block is in the file.
@@ -106,7 +106,7 @@ impl ResourceType for BlockType {
 
     fn footprint(&self, desired: &Block) -> Footprint {
         let path = &desired.path;
-        Footprint::default().need(format!("path:{path}")).write(format!("path:{path}#block:{}", desired.name))
+        part_footprint(path, desired.create && desired.ensure == Ensure::Present).write(format!("path:{path}#block:{}", desired.name))
     }
 }
 

@@ -11,7 +11,7 @@ use keel_engine::text::Text;
 use crate::file::check_path;
 use crate::host::Host;
 use crate::pattern::Pattern;
-use crate::text_file::{Content, Texts, edit_text, join_lines, line_ending, missing};
+use crate::text_file::{Content, Texts, edit_text, join_lines, line_ending, missing, part_footprint};
 
 keel_engine::choices! {
     /// Whether the line is in the file.
@@ -128,7 +128,7 @@ impl ResourceType for LineType {
             (None, line) => line.as_ref().map(|line| line.digest().short()).unwrap_or_default(),
         };
         let path = &desired.path;
-        Footprint::default().need(format!("path:{path}")).write(format!("path:{path}#line:{part}"))
+        part_footprint(path, desired.create && desired.ensure == Ensure::Present).write(format!("path:{path}#line:{part}"))
     }
 }
 
@@ -232,6 +232,7 @@ fn insertion_point(lines: &[Cow<'_, str>], desired: &Line) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use keel_engine::attributes::Attributes;
     use keel_engine::secret::Secret;
     use keel_engine::value::Value;
 
@@ -269,6 +270,19 @@ mod tests {
         assert_eq!(port("x\n", "x\nPort 22\n"), ["+ line: absent -> Port 22"]);
         check("x\n", &[("line", "Port 22"), ("match", "^Port"), ("append", "#false")], "x\n");
         check("a1\na2\na\n", &[("line", "a"), ("match", "^a"), ("multiple", "#true")], "a\na\na\n");
+    }
+
+    #[test]
+    fn who_makes_the_file_comes_before_who_waits_for_it() {
+        let footprint = |attributes: &[(&str, Value)]| {
+            let map = attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            LineType.footprint(&Line::from_attributes("/ln", &map).unwrap())
+        };
+        let maker = footprint(&[("line", Value::from("a")), ("create", Value::Bool(true))]);
+        let waiting = footprint(&[("line", Value::from("b"))]);
+        assert!(waiting.needs.iter().any(|key| maker.provides.contains(key)));
+        assert!(!maker.needs.iter().any(|key| maker.provides.contains(key)), "two makers do not wait for each other");
+        assert!(waiting.provides.is_empty() && maker.needs == ["path:/ln"]);
     }
 
     #[test]

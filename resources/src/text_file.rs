@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use keel_engine::attributes::AbsolutePath;
+use keel_engine::footprint::Footprint;
 use keel_engine::resource::{Failure, ObserveError};
 
 use crate::host::{Backup, Host, NewFile, Ownership};
@@ -37,6 +38,14 @@ impl<'d> Texts<'d> {
 /// Says that a file has to come from somewhere else.
 pub(crate) fn missing(path: &AbsolutePath) -> Failure {
     Failure::new(format!("the file {path} does not exist")).help("if it shall be made here, add create=#true")
+}
+
+/// What a resource needs that owns a part of a text. Who makes the file comes after whoever declares
+/// it whole, and before those who wait for it.
+pub(crate) fn part_footprint(path: &AbsolutePath, makes_file: bool) -> Footprint {
+    let footprint = Footprint::default().need(format!("path:{path}"));
+    let text = format!("text:{path}");
+    if makes_file { footprint.provide(text) } else { footprint.need(text) }
 }
 
 /// What else there is to know about an edit.

@@ -120,11 +120,14 @@ keel_engine::attributes! {
         pub ensure: Option<Ensure>,
         /// The file's bytes, exactly: no newline is added. A file with a secret in it is never
         /// shown nor backed up, and a new one has mode 0600 unless `mode` says otherwise.
+        /// `template` in its place takes the text from a file of the module's `templates/`.
         ///
         ///     file "/etc/hostname" content="db-1\n"
+        ///     file "/etc/app.conf" { template "app.conf.j2" }
         pub content: Option<Text>,
         /// Where the bytes come from: a file or folder of the module's `files/`, or an absolute
-        /// path on the host. Of several the first that exists is taken.
+        /// path on the host. Of several the first that exists is taken. The bytes come as they are;
+        /// for a file with variables in it write `template` instead, see `content`.
         ///
         ///     file "/etc/app.conf" source="/etc/app.conf.local"
         pub source: Vec<Source>,

@@ -14,7 +14,7 @@ use keel_engine::value::Value;
 
 use crate::file::check_path;
 use crate::host::Host;
-use crate::text_file::{Content, Texts, edit_text, missing};
+use crate::text_file::{Content, Texts, edit_text, missing, part_footprint};
 use document::{Document, Separator};
 use setting::looks_secret;
 pub use setting::{Scalar, Setting};
@@ -178,7 +178,7 @@ impl ResourceType for IniType {
         let path = &desired.path;
         let parts =
             desired.section.iter().flat_map(|(section, keys)| keys.keys().map(move |key| format!("path:{path}#{}", name(section, key))));
-        parts.fold(Footprint::default().need(format!("path:{path}")), Footprint::write)
+        parts.fold(part_footprint(path, desired.create && desired.ensure == Ensure::Present), Footprint::write)
     }
 }
 

@@ -53,7 +53,7 @@ attributes! {
     /// changed. Nothing is ever asked, and no service is restarted by it.
     ///
     ///     package nginx-light
-    ///     package mariadb-server ensure="1:10.11.6-0+deb12u1"
+    ///     package mariadb-server version="1:10.11.6-0+deb12u1"
     ///
     ///     package nginx curl
     ///     package mariadb-server version="1:10.11.*" hold=#true
