@@ -57,6 +57,8 @@ pub(crate) struct Compiler<'s> {
     drafts: Drafts<'s>,
     containers: Vec<DraftContainer<'s>>,
     relations: Vec<PendingRelation<'s>>,
+    /// How many relations these become: one for each host that is meant.
+    relation_count: usize,
     overrides: Vec<PendingOverride<'s>>,
     prune: Vec<PruneRule>,
     contents: MemoryContents,
@@ -84,6 +86,7 @@ impl<'s> Compiler<'s> {
             drafts: Drafts::default(),
             containers: Vec::new(),
             relations: Vec::new(),
+            relation_count: 0,
             overrides: Vec::new(),
             prune: site.data.config.prune.clone(),
             contents: MemoryContents::default(),

@@ -28,6 +28,7 @@ const FINDINGS_MAX: usize = 50;
 pub(crate) fn check(catalog: &Catalog, footprints: &[Footprint]) -> Vec<Finding> {
     let mut findings = same_things(catalog, footprints);
     findings.extend(whole_and_parts(catalog, footprints));
+    findings.extend(own_files(catalog, footprints));
     match Graph::build(catalog, footprints) {
         Ok(graph) => findings.extend(unordered_writes(catalog, footprints, &graph)),
         Err(cycle) => findings.push(say_cycle(&cycle)),
@@ -57,6 +58,28 @@ fn same_things(catalog: &Catalog, footprints: &[Footprint]) -> Vec<Finding> {
     }
     findings.truncate(FINDINGS_MAX);
     findings
+}
+
+/// Where the program keeps what it lives on: its key, its state and its lock.
+const OWN_PATHS: [&str; 3] = ["/etc/keel/identity", "/run/keel", "/var/lib/keel"];
+
+/// A run that changed the program's own state would lose what it knows of the host.
+fn own_files(catalog: &Catalog, footprints: &[Footprint]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (position, (resource, footprint)) in catalog.resources.iter().zip(footprints).enumerate() {
+        let keys = footprint.writes.iter().chain(&footprint.provides);
+        let mut paths = keys.filter_map(|key| key.strip_prefix("path:")).map(|path| path.split('#').next().unwrap_or(path));
+        let Some(path) = paths.find(|path| OWN_PATHS.iter().any(|own| is_at_or_below(path, own))) else { continue };
+        let diagnostic = Diagnostic::error(codes::OWN_FILES, format!("{} manages {path}, which is the program's own", resource.address));
+        let diagnostic = diagnostic.help("leave it alone: the program makes and removes its files itself");
+        findings.push(Finding { diagnostic, resources: vec![(position, "this one".to_owned())], relations: Vec::new() });
+    }
+    findings.truncate(FINDINGS_MAX);
+    findings
+}
+
+fn is_at_or_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Who writes each key.

@@ -116,6 +116,42 @@ fn chains_in_manifests_and_variables() {
 }
 
 #[test]
+fn many_relations_that_point_at_nothing() {
+    let references: String = (0..60).map(|number| format!(" (package)\"r{number}-{{{{ x }}}}\"")).collect();
+    let body = format!("for x in=\"range(2000)\" {{\n package \"p{{{{ x }}}}\" {{\n  require{references}\n }}\n}}");
+    let start = Instant::now();
+    let (diagnostics, _) = check(&in_group(&body));
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    assert_eq!(diagnostics.len(), 50);
+}
+
+#[test]
+fn relations_to_many_hosts_count_each() {
+    let hosts: String = (0..1100).map(|number| format!("[hosts.h{number}]\n")).collect();
+    let manifest = "host h0 {\n for x in=\"range(1000)\" {\n  package \"p{{ x }}\" {\n   require (package)q group=all\n  }\n }\n}\n";
+    let files = MemoryFiles::new([("inventory/hosts.toml", hosts.as_str()), ("manifests/site.kdl", manifest)]);
+    let (diagnostics, _) = support::check(Arc::new(files));
+    assert_eq!(diagnostics.iter().map(|diagnostic| diagnostic.code).collect::<Vec<_>>(), ["KE0239"]);
+}
+
+/// Under the limit: the time is printed by `--nocapture`, in a release build.
+#[test]
+fn three_hundred_thousand_relations() {
+    let mut body = String::from("package p0");
+    for number in 1..60 {
+        write!(body, " p{number}").unwrap();
+    }
+    let references = body.replace("package p0", "(package)p0").replace(" p", " (package)p");
+    write!(body, "\nfor x in=\"range(5000)\" {{\n package \"q{{{{ x }}}}\" {{\n  before {references}\n }}\n}}").unwrap();
+    let start = Instant::now();
+    let (diagnostics, catalogs) = check(&in_group(&body));
+    eprintln!("300,000 relations: {:?}", start.elapsed());
+    assert_eq!(diagnostics, []);
+    assert_eq!(catalogs[0].relations.len(), 300_000);
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+#[test]
 fn m36_modules_too_deep() {
     let mut manifest = String::from("group all {\n use m0\n}\nmodule m70 {\n}\n");
     for number in 0..70 {

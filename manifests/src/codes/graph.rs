@@ -19,4 +19,6 @@ codes! { GRAPH:
         "The host that the relation points at is not in the inventory, or its manifests do not compile.";
     WHOLE_AND_PART = "KE0708", "a file is written as a whole and in a part",
         "One resource decides all of a file's content, and another one a line, a block or a setting in it: each would undo the other's work in every run, whatever their order. A `file` without content decides owner and mode only, and goes along with the others.";
+    OWN_FILES = "KE0709", "a resource manages the program's own files",
+        "/etc/keel/identity opens the secrets, /var/lib/keel holds what is known of the host, and /run/keel holds the lock of a run. No resource may change them.";
 }

@@ -1,6 +1,6 @@
 //! Relations: remembered while the manifests are walked, resolved when everything is declared.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use keel_engine::address::Address;
 use keel_engine::catalog::{Effect, Gate, Node, Relation, RelationWord};
@@ -28,6 +28,17 @@ impl PendingRelation<'_> {
     }
 }
 
+/// How many relations that point at nothing are said: a loop can make thousands, and advice looks at all titles.
+const DANGLING_MAX: usize = 50;
+
+/// What relations point at, while they are resolved.
+struct Targets<'s> {
+    /// The first container of each module.
+    containers: HashMap<&'s str, usize>,
+    /// How many relations pointed at nothing so far.
+    dangling: usize,
+}
+
 /// All relations of a catalog, with the places that become their origins.
 #[derive(Default)]
 pub(super) struct Resolved {
@@ -43,7 +54,9 @@ impl<'s> Compiler<'s> {
             for reference in &written.targets {
                 let Some(target) = self.address(reference, frame) else { continue };
                 let place = frame.place(reference.title.span);
-                if self.relations.len() >= RELATIONS_MAX {
+                let hosts_count = hosts.as_ref().map_or(1, Vec::len);
+                self.relation_count = self.relation_count.saturating_add(hosts_count);
+                if self.relation_count > RELATIONS_MAX {
                     self.stopped = true;
                     let help = "point at whole modules, (module)NAME, in place of many resources";
                     return self.error(
@@ -119,7 +132,14 @@ impl<'s> Compiler<'s> {
     pub(super) fn resolve_relations(&mut self) -> Resolved {
         let Resolved { mut relations, mut gates } = Resolved::default();
         let mut seen = HashSet::new();
-        for pending in std::mem::take(&mut self.relations) {
+        let containers = self.containers.iter().enumerate().rev().map(|(position, container)| (container.module, position));
+        let mut targets = Targets { containers: containers.collect(), dangling: 0 };
+        let mut all = std::mem::take(&mut self.relations);
+        if self.stopped {
+            // There will be no catalog, and resolving what was remembered so far would only take time.
+            all.clear();
+        }
+        for pending in all {
             let word = pending.written.word;
             let notify = effect_of(pending.written);
             let origin = Default::default();
@@ -132,7 +152,7 @@ impl<'s> Compiler<'s> {
                     }
                 }
                 None => {
-                    let Some(other) = self.target(&pending) else { continue };
+                    let Some(other) = self.target(&pending, &mut targets) else { continue };
                     // The member that all members wait for does not wait for itself.
                     if pending.names_this_host() && self.holds_node(other, pending.from) {
                         continue;
@@ -165,10 +185,10 @@ impl<'s> Compiler<'s> {
         outer == inner
     }
 
-    fn target(&mut self, pending: &PendingRelation<'s>) -> Option<Node> {
+    fn target(&mut self, pending: &PendingRelation<'s>, targets: &mut Targets<'s>) -> Option<Node> {
         let address = &pending.target;
         let found = if address.is_container() {
-            self.containers.iter().position(|container| container.module == &*address.title).map(Node::Container)
+            targets.containers.get(&*address.title).copied().map(Node::Container)
         } else {
             self.drafts.find(address).map(Node::Resource)
         };
@@ -176,6 +196,10 @@ impl<'s> Compiler<'s> {
         let type_known = address.is_container() || self.site.schema(&address.type_name).is_some();
         if found.is_some() || pending.written.optional || !type_known {
             return found;
+        }
+        targets.dangling += 1;
+        if targets.dangling > DANGLING_MAX {
+            return None;
         }
         let near = if address.is_container() {
             did_you_mean(&address.title, self.containers.iter().map(|container| container.module))
