@@ -78,7 +78,6 @@ pub fn make(
     let types = keel_resources::all();
     let declared_count = catalog.resources.len();
     let known = memory.previous.is(&desired.bytes);
-    // An unchanged catalog hides its own secrets.
     let concealed = if known { HashSet::new() } else { memory.previous.with_secrets() };
     let (orphans, warning) = if known { Default::default() } else { sort_orphans(&memory.previous, &catalog, options, &types)? };
     orphan::append(&mut catalog, orphans.removed);
@@ -88,11 +87,9 @@ pub fn make(
     let footprints = groups.footprints();
     let graph = Graph::build(&catalog, &footprints).map_err(|cycle| cycle_error(&catalog, &cycle))?;
     let run_name = format!("{started_ms:013}-{}", std::process::id());
-    let host = Host::new(&options.root)
-        .with_contents(desired.contents)
-        .with_backups(Backups::new(state.kept.join("backups"), &run_name))
-        .with_claims(Claims::of(&footprints))
-        .with_digests(memory.digests.of_run(started_ms));
+    let backups = Backups::new(state.kept.join("backups"), &run_name);
+    let host = Host::new(&options.root).with_contents(desired.contents).with_backups(backups);
+    let host = host.with_claims(Claims::of(&footprints)).with_digests(memory.digests.of_run(started_ms));
     let mut ledger = open_ledger(&state, options.mode, &catalog)?;
 
     let run = Run {
@@ -123,7 +120,7 @@ pub fn make(
         resources,
         owed: ledger.owed(),
         released: orphans.released,
-        warnings: warning.into_iter().chain((options.stop)().then(|| STOPPED.to_owned())).collect(),
+        warnings: warnings(warning, options),
     };
     if options.mode == Mode::Apply {
         let removals = catalog.resources.split_off(declared_count);
@@ -131,6 +128,11 @@ pub fn make(
         memory.keep(&applied, host.digests()).map_err(Error::host)?;
     }
     Ok(report)
+}
+
+fn warnings(orphans: Option<String>, options: &Options<'_>) -> Vec<String> {
+    let stopped = (options.stop)().then(|| STOPPED.to_owned());
+    orphans.into_iter().chain(stopped).collect()
 }
 
 fn prepare(state: &State, options: &Options<'_>) -> Result<Lock> {
