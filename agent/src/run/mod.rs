@@ -12,6 +12,7 @@ use keel_engine::address::Address;
 use keel_engine::catalog::{Catalog, Resource};
 use keel_engine::contents::Contents;
 use keel_engine::digest::Digest;
+use keel_engine::footprint::Footprint;
 use keel_engine::graph::Graph;
 use keel_engine::ledger::{Ledger, MemoryLedger};
 use keel_engine::orphan::{self, Orphans};
@@ -84,12 +85,12 @@ pub fn make(
 
     let opened = if has_sealed(&catalog.resources) { Some(opener()?.open_all(&catalog.resources)?) } else { None };
     let groups = Groups::build(&types, opened.as_deref().unwrap_or(&catalog.resources)).map_err(|error| group_error(&catalog, error))?;
-    let footprints = groups.footprints();
+    let footprints: Arc<[Footprint]> = groups.footprints().into();
     let graph = Graph::build(&catalog, &footprints).map_err(|cycle| cycle_error(&catalog, &cycle))?;
     let run_name = format!("{started_ms:013}-{}", std::process::id());
     let backups = Backups::new(state.kept.join("backups"), &run_name);
     let host = Host::new(&options.root).with_contents(desired.contents).with_backups(backups);
-    let host = host.with_claims(Claims::of(&footprints)).with_digests(memory.digests.of_run(started_ms));
+    let host = host.with_claims(Claims::of(Arc::clone(&footprints))).with_digests(memory.digests.of_run(started_ms));
     let mut ledger = open_ledger(&state, options.mode, &catalog)?;
 
     let run = Run {

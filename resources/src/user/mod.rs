@@ -420,7 +420,7 @@ mod tests {
             "there is no group ghosts for the user eve"
         );
         let group = Footprint::default().own("group:ghosts");
-        trial.host = Host::new(trial.path("/")).with_claims(Claims::of([&group]));
+        trial.host = Host::new(trial.path("/")).with_claims(Claims::of([group]));
         assert!(trial.plan(&UserType, "eve", &[("gid", Value::from("ghosts"))]).is_ok());
         let error = trial.converge(&UserType, "eve", &[("uid", Value::Int(1000))]).unwrap_err();
         assert!(error.contains("UID 1000 is not unique"), "{error}");

@@ -96,10 +96,10 @@ fn a_folder_that_the_catalog_brings_may_still_be_missing() {
     assert!(plan(&trial, "/deep/er/x", &attributes).unwrap_err().contains("the directory /deep/er does not exist"));
     assert_eq!(plan(&trial, "/deep/er/x", &[("ensure", text("absent"))]).unwrap(), Vec::<String>::new());
     let folder = Footprint::default().own("path:/deep/er");
-    trial.host = Host::new(trial.path("/")).with_claims(Claims::of([&folder]));
+    trial.host = Host::new(trial.path("/")).with_claims(Claims::of([folder]));
     assert_eq!(plan(&trial, "/deep/er/x", &attributes).unwrap().len(), 2);
     let elsewhere = Footprint::default().own("path:/deep").write("path:/deep/er");
-    trial.host = Host::new(trial.path("/")).with_claims(Claims::of([&elsewhere]));
+    trial.host = Host::new(trial.path("/")).with_claims(Claims::of([elsewhere]));
     assert!(plan(&trial, "/deep/er/x", &attributes).is_err(), "who removes a folder does not bring it");
 }
 

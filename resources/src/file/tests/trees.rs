@@ -48,7 +48,7 @@ fn a_local_tree_is_mirrored_with_its_links() {
 fn purge_removes_files_that_nobody_declares_and_directories_only_by_force() {
     let (mut trial, tree) = with_tree(&[("a", "1")]);
     let claimed = Footprint::default().own("path:/d/claimed/x").write("path:/d/lines#one");
-    trial.host = trial.host.with_claims(Claims::of([&claimed]));
+    trial.host = trial.host.with_claims(Claims::of([claimed]));
     for path in ["/d/old", "/d/sub/old", "/d/claimed/x", "/d/claimed/old", "/d/lines", "/d/keep.local"] {
         trial.write(path, "");
     }
@@ -96,7 +96,7 @@ fn a_limit_keeps_to_the_upper_levels() {
 #[test]
 fn a_mode_holds_for_the_tree_but_not_for_what_has_its_own_resource() {
     let mut trial = Trial::new();
-    trial.host = Host::new(trial.path("/")).with_claims(Claims::of([&Footprint::default().own("path:/d/own")]));
+    trial.host = Host::new(trial.path("/")).with_claims(Claims::of([Footprint::default().own("path:/d/own")]));
     for path in ["/d/a", "/d/own", "/d/sub/b"] {
         trial.write(path, "");
     }
