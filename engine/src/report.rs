@@ -302,11 +302,6 @@ impl ResourceReport {
     pub fn action(&self) -> Option<Action> {
         self.changes.first().map(|reported| reported.change.action)
     }
-
-    /// Whether something was changed, or is to be.
-    pub fn is_pending_or_changed(&self) -> bool {
-        matches!(self.outcome, Outcome::Changed | Outcome::WouldChange | Outcome::Unknown)
-    }
 }
 
 impl Report {

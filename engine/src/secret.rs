@@ -98,14 +98,6 @@ impl Sealed {
     pub fn whole(secret: SecretRef) -> Self {
         Self { parts: vec![SealedPart::Secret(secret)] }
     }
-
-    /// The secrets that are needed to open this text.
-    pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
-        self.parts.iter().filter_map(|part| match part {
-            SealedPart::Secret(secret) => Some(secret),
-            SealedPart::Text(_) => None,
-        })
-    }
 }
 
 impl fmt::Display for Sealed {

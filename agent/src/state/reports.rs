@@ -37,7 +37,8 @@ impl Reports {
         replace(&self.last, &text)
     }
 
-    /// The reports in which anything happened, the newest first, and how many could not be read.
+    /// The reports in which anything happened, the newest first. One that cannot be read is left out: the others
+    /// still tell their part.
     pub fn newest_first(&self) -> impl Iterator<Item = Report> {
         let mut files = self.files();
         files.reverse();
