@@ -8,10 +8,11 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Who may depend on which sibling; the page is `ARCHITECTURE.md`.
-const EDGES: [(&str, &[&str]); 5] = [
+const EDGES: [(&str, &[&str]); 6] = [
     ("keel-engine", &[]),
     ("keel-manifests", &["keel-engine"]),
     ("keel-resources", &["keel-engine"]),
+    ("keel-server", &["keel-engine", "keel-manifests", "keel-resources"]),
     ("keel", &["keel-engine", "keel-manifests", "keel-resources"]),
     ("keel-tests", &["keel-engine", "keel-manifests", "keel-resources"]),
 ];

@@ -1,0 +1,2 @@
+//! The program `keel-server`: reads sites from git, compiles a catalog per host, serves it, and takes
+//! the reports.

@@ -1,0 +1,3 @@
+//! The program `keel-server`.
+
+fn main() {}
