@@ -6,7 +6,8 @@
 //!
 //! Reading order: [`value`] and [`secret`], [`address`], [`schema`] and [`mod@attributes`] (what a type
 //! declares), [`catalog`] (what a host should be), [`resource`] (the contract of a type),
-//! [`change`], [`graph`] and its passes, [`queue`], [`walk`] (the one coordinator loop), [`report`].
+//! [`change`], [`graph`] and its passes, [`queue`], [`walk`] (the one coordinator loop), [`report`];
+//! [`protocol`] is what the catalog server and the agent say to each other.
 
 pub mod address;
 pub mod attributes;
@@ -18,6 +19,7 @@ pub mod footprint;
 pub mod graph;
 pub mod ledger;
 pub mod orphan;
+pub mod protocol;
 pub mod queue;
 pub mod report;
 pub mod resource;

@@ -1,0 +1,63 @@
+//! Environments: the git refs that hosts follow, and what became of their commits.
+
+use serde::{Deserialize, Serialize};
+
+/// One environment, as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct EnvironmentState {
+    /// The name of the branch.
+    pub name: String,
+    /// The commit that hosts get, in hexadecimal; none if no commit was good yet.
+    pub commit: Option<String>,
+    /// When hosts began to get it, in seconds since 1970.
+    pub since: Option<i64>,
+    /// The newest commit, if it is not the one that hosts get.
+    pub refused: Option<RefusedCommit>,
+}
+
+/// A commit that hosts do not get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RefusedCommit {
+    /// The commit, in hexadecimal.
+    pub commit: String,
+    /// When it was refused, in seconds since 1970.
+    pub at: i64,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// What the compiler found, the gravest first.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that the compiler found in a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Finding {
+    /// Whether it keeps hosts from having a catalog.
+    pub error: bool,
+    /// The stable name of the kind of finding.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+    /// The host whose compile found it; none if it concerns the site.
+    pub host: Option<String>,
+    /// The places to blame, the chief one first.
+    pub places: Vec<FoundAt>,
+    /// What to try.
+    pub help: Vec<String>,
+}
+
+/// A place in one of the site's files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FoundAt {
+    /// The file's path below the site.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column in characters, from 1.
+    pub column: u32,
+    /// What is said of the place.
+    pub text: String,
+}
