@@ -17,6 +17,7 @@ pub mod contents;
 pub mod digest;
 pub mod footprint;
 pub mod graph;
+pub mod host_name;
 pub mod ledger;
 pub mod orphan;
 pub mod protocol;

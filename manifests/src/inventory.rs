@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 
 pub(crate) use conflicts::merge_rule;
 pub use groups::{Group, MatchExpression};
-pub use hosts::{Host, check_host_name};
+pub use hosts::Host;
 pub use members::HostSet;
 pub(crate) use released::check_secrets_by_facts;
 

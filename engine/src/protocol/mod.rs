@@ -1,7 +1,17 @@
 //! What the catalog server and its callers say to each other: plain data, one file a noun.
 //!
-//! Requests refuse fields that they do not know; answers may grow.
+//! Everything travels as JSON unless a file says otherwise. Requests refuse fields that they do not
+//! know; answers may grow, so that a server may be newer than its agents. The routes themselves, and
+//! who may use which, stand in the server's table of routes.
 
 pub mod catalog;
+pub mod certificate;
+pub mod enrolment;
 pub mod environment;
+pub mod problem;
 pub mod secrets;
+
+/// The media type of requests and answers.
+pub const JSON: &str = "application/json";
+/// The media type of [`problem::Problem`].
+pub const PROBLEM_JSON: &str = "application/problem+json";
