@@ -1,2 +1,4 @@
 //! The program `keel-server`: reads sites from git, compiles a catalog per host, serves it, and takes
 //! the reports.
+
+pub mod store;
