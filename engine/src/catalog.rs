@@ -173,6 +173,14 @@ pub struct PruneRule {
     pub max: usize,
 }
 
+impl Resource {
+    /// Names what the manifest says of it, wherever it says so: two catalogs that want the same of a
+    /// thing have the same definition of it.
+    pub fn definition(&self) -> Digest {
+        Digest::of(&postcard::to_stdvec(&(&self.address, &self.attributes)).unwrap_or_default())
+    }
+}
+
 impl Catalog {
     /// A catalog with nothing in it.
     pub fn empty(host: &str, site: &str) -> Self {

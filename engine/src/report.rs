@@ -190,6 +190,9 @@ pub enum Reason {
         host: String,
         /// The other host's thing.
         target: Address,
+        /// Why it is not open, if anybody said so.
+        #[serde(default)]
+        why: Option<String>,
     },
     /// Something that it depends on waits.
     DependencyWaiting {

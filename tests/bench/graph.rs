@@ -103,6 +103,8 @@ fn converge(catalog: &Catalog) -> crate::Result<Cost> {
         enforced: &NothingEnforced,
         concealed: &HashSet::new(),
         stop: &|| false,
+        gates: None,
+        patience: Duration::ZERO,
     };
     let reports = walk(&run, &mut MemoryLedger::default(), &mut |_| {});
     if reports.len() != COUNT {

@@ -116,7 +116,7 @@ pub(super) fn make(prepared: Prepared, arguments: &RunArguments, mode: Mode, con
     let Prepared { folder, desired } = prepared;
     let stop = stop::on_signals()?;
     let filter = Filter { only: arguments.only.clone(), skip: arguments.skip.clone() };
-    let options = Options { root, mode, filter, prune_max: arguments.prune_max, stop: &|| stop.is_asked() };
+    let options = Options { root, mode, filter, prune_max: arguments.prune_max, stop: &|| stop.is_asked(), gates: None };
     let opener = || {
         let path = context.environment.identity_file().ok_or_else(|| Error::host("there is no key to open secrets with"))?;
         Ok(Opener { identities: identity::load(&path)?, closed: store::all(&folder)? })

@@ -18,7 +18,7 @@ use keel_engine::ledger::{Ledger, MemoryLedger};
 use keel_engine::orphan::{self, Orphans};
 use keel_engine::report::{FORMAT_VERSION, Mode, Report, Totals};
 use keel_engine::resource::AnyType;
-use keel_engine::walk::{Filter, GroupError, Groups, Progress, Run, walk};
+use keel_engine::walk::{Filter, Gates, GroupError, Groups, Progress, Run, walk};
 use keel_resources::host::{Backups, Claims, Host};
 
 use crate::error::{Error, Result};
@@ -44,6 +44,8 @@ pub struct Options<'a> {
     pub prune_max: Option<usize>,
     /// Whether the run was asked to stop.
     pub stop: &'a (dyn Fn() -> bool + Sync),
+    /// Who knows about other hosts, and how long an apply waits for them.
+    pub gates: Option<(&'a dyn Gates, Duration)>,
 }
 
 /// What is to be converged to.
@@ -106,6 +108,8 @@ pub fn make(
         enforced: &memory.enforced,
         concealed: &concealed,
         stop: options.stop,
+        gates: options.gates.map(|(gates, _)| gates),
+        patience: options.gates.map_or(Duration::ZERO, |(_, patience)| patience),
     };
     let resources = walk(&run, &mut *ledger, progress);
     let report = Report {

@@ -16,14 +16,21 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock, or says who has it.
+    /// Takes the lock of a run, or says who has it.
     ///
     /// # Errors
     /// Another run holds it, or its file cannot be made.
     pub fn take(running: &Path, what: &str) -> Result<Self> {
-        let path = running.join("lock");
+        Self::take_file(&running.join("lock"), what)
+    }
+
+    /// Takes a lock by its file, or says who has it.
+    ///
+    /// # Errors
+    /// As [`Lock::take`].
+    pub fn take_file(path: &Path, what: &str) -> Result<Self> {
         let failed = |error: std::io::Error| Error::host(format!("cannot open the lock {}: {error}", path.display()));
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed)?;
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(mut held) => {
                 // The holder's name is for people; the lock holds without it.

@@ -2,19 +2,20 @@
 //! its turn comes, and takes in what the workers report.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 
+use super::gates::Gatehouse;
 use super::mark::Mark;
-use super::refresh::{Members, enclosing, targets};
+use super::refresh::{Members, targets};
 use super::refreshing::due_from_before;
 use super::slot::{End, Slot};
 use super::worker::{Event, Job, Observation};
 use super::{Progress, Run};
 use crate::address::Address;
-use crate::catalog::{Gate, Node};
 use crate::graph::Vertex;
 use crate::ledger::Ledger;
 use crate::queue::Queue;
@@ -32,7 +33,7 @@ pub(super) struct Coordinator<'r, 'a, H: ?Sized> {
     pub(super) members: Members,
     /// Refreshes to be done in this run, by target.
     pub(super) due: HashMap<usize, Vec<Owed>>,
-    pub(super) gates: HashMap<usize, Gate>,
+    pub(super) gatehouse: Gatehouse,
     /// Resources that wait for the one place of their serial type, by group.
     pub(super) parked: Vec<VecDeque<usize>>,
     pub(super) busy: Vec<bool>,
@@ -53,13 +54,14 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
         let vertices = run.graph.vertices();
         let groups = run.groups.groups.len();
         let due = due_from_before(run, &*ledger);
+        let gatehouse = Gatehouse::new(run, |resource| observed.get(resource).is_some_and(Option::is_some));
         Self {
             queue: Queue::new(vertices, run.graph.resource_count()),
             slots: observed.into_iter().map(|observation| Slot { observation, ..Slot::default() }).collect(),
             marks: vec![Mark::default(); vertices.node_count()],
             members: Members::of(run.catalog, run.groups),
             due,
-            gates: gates(run),
+            gatehouse,
             parked: vec![VecDeque::new(); groups],
             busy: vec![false; groups],
             over: vec![false; vertices.node_count()],
@@ -73,20 +75,24 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
     }
 
     /// The loop. It never returns early: every job's event is taken in.
-    pub(super) fn run(mut self, events: &Receiver<Event>) -> Vec<ResourceReport> {
+    pub(super) fn run(mut self, events: &Receiver<Event>, over: &AtomicBool) -> Vec<ResourceReport> {
+        self.ask();
         loop {
             while let Some(vertex) = self.queue.pop() {
                 self.take_turn(vertex);
             }
             self.start_parked();
-            if self.running == 0 {
+            if self.running == 0 && self.gatehouse.held.is_empty() {
                 break;
             }
+            self.ask();
             match events.recv() {
                 Ok(event) => self.take_in(event),
                 Err(_) => break,
             }
         }
+        over.store(true, Ordering::Release);
+        self.stop_asking();
         self.reports()
     }
 
@@ -123,6 +129,7 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
             Outcome::Skipped if reason == Some(Reason::Stopped) => mark.failed = mark.failed.or(Some(resource)),
             Outcome::Unchanged | Outcome::Skipped | Outcome::WouldChange | Outcome::Unknown => {}
         }
+        self.note_settled(resource, outcome);
         self.slots[resource].end = Some(End { outcome, reason });
         self.done += 1;
         (self.progress)(Progress { done: self.done, total: self.slots.len(), current: None });
@@ -130,7 +137,7 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
     }
 
     /// What to do with a resource whose turn it is.
-    fn decide(&mut self, resource: usize) {
+    pub(super) fn decide(&mut self, resource: usize) {
         if let Some(applied) = self.slots[resource].early.take() {
             return self.after_apply(applied);
         }
@@ -143,9 +150,8 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
             let reason = if stopped { Reason::Stopped } else { Reason::DependencyFailed { root: self.address(root) } };
             return self.end(resource, Outcome::Skipped, Some(reason));
         }
-        if let Some(gate) = self.gates.get(&resource) {
-            let reason = Reason::Gate { host: gate.host.clone(), target: gate.target.clone() };
-            return self.end(resource, Outcome::Waiting, Some(reason));
+        if let Some(gate) = self.gatehouse.shut(resource) {
+            return self.stand_at(resource, gate);
         }
         if let Some(root) = mark.waiting {
             let reason = Reason::DependencyWaiting { root: self.address(root) };
@@ -204,15 +210,21 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
     }
 
     fn take_in(&mut self, event: Event) {
-        self.running -= 1;
         match event {
+            Event::Answered(answers) => self.take_in_answers(answers),
+            Event::NoMoreAnswers => self.take_in_end_of_answers(),
             Event::Observed { resource, observation, took } => {
+                self.running -= 1;
                 self.slots[resource].took += took;
                 self.slots[resource].observation = Some(observation);
                 self.judge(resource);
             }
-            Event::Applied { results, took } => self.take_in_applied(results, took),
+            Event::Applied { results, took } => {
+                self.running -= 1;
+                self.take_in_applied(results, took);
+            }
             Event::Refreshed { resource, result, took } => {
+                self.running -= 1;
                 self.slots[resource].took += took;
                 self.after_refresh(resource, result);
             }
@@ -228,21 +240,4 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
     pub(super) fn address(&self, resource: usize) -> Address {
         self.run.catalog.resources[resource].address.clone()
     }
-}
-
-/// For every resource the gate that it waits at, its own or one of a container around it.
-fn gates<H: ?Sized>(run: &Run<'_, H>) -> HashMap<usize, Gate> {
-    let waiting: HashMap<Node, &Gate> = run.catalog.gates.iter().rev().filter(|gate| gate.waits()).map(|gate| (gate.node, gate)).collect();
-    let mut gates = HashMap::new();
-    if waiting.is_empty() {
-        return gates;
-    }
-    for (position, resource) in run.catalog.resources.iter().enumerate() {
-        let around = enclosing(run.catalog, resource.container).map(Node::Container);
-        let mut nodes = std::iter::once(Node::Resource(position)).chain(around);
-        if let Some(gate) = nodes.find_map(|node| waiting.get(&node)) {
-            gates.insert(position, (*gate).clone());
-        }
-    }
-    gates
 }

@@ -3,6 +3,7 @@
 
 mod applying;
 mod coordinator;
+mod gates;
 mod groups;
 mod mark;
 mod observe;
@@ -15,6 +16,7 @@ mod worker;
 
 use std::collections::HashSet;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -24,6 +26,7 @@ use crate::graph::Graph;
 use crate::ledger::{Enforced, Ledger};
 use crate::report::{Mode, ResourceReport};
 
+pub use gates::{Answer, GateState, Gates, Question, Settled};
 pub use groups::{GroupError, Groups};
 
 use coordinator::Coordinator;
@@ -55,6 +58,10 @@ pub struct Run<'a, H: ?Sized> {
     pub concealed: &'a HashSet<Address>,
     /// Whether the run was asked to stop: what has begun is finished, nothing new begins.
     pub stop: &'a (dyn Fn() -> bool + Sync),
+    /// Who knows about other hosts; if nobody does, all gates are shut.
+    pub gates: Option<&'a dyn Gates>,
+    /// How long an apply waits at shut gates, from the first answer on. A plan waits for one answer.
+    pub patience: Duration,
 }
 
 /// Which resources take part in a run, by tag, type, module or address.
@@ -92,6 +99,7 @@ pub fn walk<H: ?Sized + Sync>(run: &Run<'_, H>, ledger: &mut dyn Ledger, progres
     let (jobs, job_receiver) = channel();
     let job_receiver = Mutex::new(job_receiver);
     let (event_sender, events) = channel();
+    let walk_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         if run.mode == Mode::Apply {
             for _ in 0..run.workers.max(1) {
@@ -100,7 +108,12 @@ pub fn walk<H: ?Sized + Sync>(run: &Run<'_, H>, ledger: &mut dyn Ledger, progres
                 scope.spawn(move || worker.work(&sender));
             }
         }
-        Coordinator::new(run, ledger, progress, observed, jobs).run(&events)
+        let coordinator = Coordinator::new(run, ledger, progress, observed, jobs);
+        if let Some(gates) = run.gates.filter(|_| coordinator.gatehouse.is_asking()) {
+            let (sender, walk_over) = (event_sender.clone(), &walk_over);
+            scope.spawn(move || gates::keep_watch(run, gates, walk_over, &sender));
+        }
+        coordinator.run(&events, &walk_over)
     })
 }
 

@@ -27,7 +27,8 @@ impl Members {
         Self { by_container, refreshable }
     }
 
-    fn of_node(&self, node: Node) -> Vec<usize> {
+    /// The resources behind a node that a refresh means something to.
+    pub(super) fn of_node(&self, node: Node) -> Vec<usize> {
         match node {
             // A refresh means nothing to the other types, so they are owed none.
             Node::Resource(position) if self.refreshable[position] => vec![position],

@@ -1,5 +1,7 @@
 //! Tests of the walk over a small type that keeps its things in memory.
 
+mod gates;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -116,6 +118,8 @@ struct Stage {
     nature: Nature,
     filter: Filter,
     ledger: MemoryLedger,
+    desk: Option<gates::Desk>,
+    patience: Duration,
 }
 
 impl Stage {
@@ -134,7 +138,7 @@ impl Stage {
             });
         }
         let nature = Nature { refreshable: true, ..Nature::default() };
-        Self { catalog, nature, filter: Filter::default(), ledger: MemoryLedger::default() }
+        Self { catalog, nature, filter: Filter::default(), ledger: MemoryLedger::default(), desk: None, patience: Duration::ZERO }
     }
 
     fn relate(mut self, first: usize, then: usize, notify: Option<Effect>) -> Self {
@@ -161,6 +165,8 @@ impl Stage {
             enforced: &NothingEnforced,
             concealed: &HashSet::new(),
             stop: &|| false,
+            gates: self.desk.as_ref().map(|desk| desk as &dyn Gates),
+            patience: self.patience,
         };
         walk(&run, &mut self.ledger, &mut |_| {})
     }
@@ -276,24 +282,6 @@ fn noop_is_only_planned_and_refreshes_nobody() {
     let reports = stage.go(&shelf, Mode::Apply);
     assert_eq!(reports[0].reason, Some(Reason::Noop));
     assert_eq!(shelf.log(), [""; 0]);
-}
-
-#[test]
-fn a_gate_makes_it_and_what_follows_wait() {
-    let shelf = Shelf::default();
-    let mut stage = Stage::new(&[("a", &[]), ("b", &[]), ("c", &[])]).relate(0, 1, None);
-    let target = Address::new("module", "galera");
-    let (node, origin) = (Node::Resource(0), Origin::default());
-    stage.catalog.gates.push(Gate {
-        node,
-        host: "db-1".to_owned(),
-        target,
-        word: RelationWord::Require,
-        notify: None,
-        optional: false,
-        origin,
-    });
-    assert_eq!(stage.outcomes(&shelf, Mode::Apply), [Outcome::Waiting, Outcome::Waiting, Outcome::Changed]);
 }
 
 #[test]

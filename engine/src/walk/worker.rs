@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::gates::Answer;
 use super::groups::Groups;
 use crate::catalog::Effect;
 use crate::change::{Action, Change};
@@ -26,7 +27,7 @@ pub(super) enum Job {
     Refresh { resource: usize, effect: Effect, made: Vec<Change> },
 }
 
-/// What came of a job.
+/// What came of a job, or what another host says.
 pub(super) enum Event {
     /// The new observation.
     Observed { resource: usize, observation: Observation, took: Duration },
@@ -34,6 +35,10 @@ pub(super) enum Event {
     Applied { results: Vec<Applied>, took: Duration },
     /// The refresh.
     Refreshed { resource: usize, result: Result<Refreshed, Failure>, took: Duration },
+    /// What is known of gates.
+    Answered(Vec<Answer>),
+    /// Nothing more will be known of them in this walk.
+    NoMoreAnswers,
 }
 
 /// What came of one resource's changes.
