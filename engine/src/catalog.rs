@@ -119,6 +119,7 @@ impl std::fmt::Display for RelationWord {
 
 /// What a refresh does to its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Effect {
     /// The target reads its configuration again, and goes on.
