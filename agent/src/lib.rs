@@ -2,6 +2,7 @@
 //! [`run`] is one convergence of a host.
 
 pub mod cli;
+pub mod client;
 pub mod commands;
 pub mod compile_cache;
 pub mod error;

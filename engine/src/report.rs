@@ -13,7 +13,6 @@ pub const FORMAT_VERSION: &str = "1.0";
 
 /// What came of one run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
     /// [`FORMAT_VERSION`].
     pub format_version: String,
@@ -45,7 +44,6 @@ pub struct Report {
 
 /// What a run does with the changes it finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Stops before every change.
@@ -56,7 +54,6 @@ pub enum Mode {
 
 /// What came of one resource.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ResourceReport {
     /// Its address.
     pub address: Address,
@@ -80,7 +77,6 @@ pub struct ResourceReport {
 
 /// A change with the cause that the engine found for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReportedChange {
     /// The change.
     #[serde(flatten)]
@@ -91,7 +87,6 @@ pub struct ReportedChange {
 
 /// Who moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
     /// It was never enforced here before.
@@ -115,7 +110,6 @@ impl Cause {
 
 /// Exactly one per resource per run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It was as it should be.
@@ -151,7 +145,6 @@ impl Outcome {
 
 /// Why a resource has the outcome that it has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Reason {
     /// It could not be observed.
@@ -217,7 +210,6 @@ pub enum Reason {
 
 /// A refresh that a resource got.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RefreshReport {
     /// How.
     pub effect: Effect,
@@ -229,7 +221,6 @@ pub struct RefreshReport {
 
 /// Somebody who is refreshed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RefreshTarget {
     /// Who.
     pub target: Address,
@@ -239,7 +230,6 @@ pub struct RefreshTarget {
 
 /// A refresh that has not happened yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Owed {
     /// Who is to be refreshed.
     pub target: Address,
@@ -253,7 +243,6 @@ pub struct Owed {
 
 /// How many resources had each outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Totals {
     /// All of them.
     pub resources: usize,

@@ -12,7 +12,6 @@ use super::refresh::enclosing;
 use super::worker::Event;
 use crate::address::Address;
 use crate::catalog::{Gate, Node};
-use crate::digest::Digest;
 use crate::report::{Mode, Outcome, Owed, Reason};
 
 /// How long the first answer may take; the patience of a run counts from there.
@@ -41,7 +40,7 @@ pub trait Gates: Sync {
 pub struct Question {
     /// The gates that are not known to be open.
     pub gates: Vec<usize>,
-    /// What this run found or made as it should be, so far.
+    /// What has its outcome in this run so far, in the order in which it came; others may wait for it.
     pub settled: Vec<Settled>,
 }
 
@@ -50,8 +49,8 @@ pub struct Question {
 pub struct Settled {
     /// The thing.
     pub address: Address,
-    /// [`crate::catalog::Resource::definition`] of what it was converged to.
-    pub definition: Digest,
+    /// Unchanged or changed.
+    pub outcome: Outcome,
 }
 
 /// What is known of one gate.
@@ -151,8 +150,8 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
     /// Notes what others may wait for.
     pub(super) fn note_settled(&mut self, resource: usize, outcome: Outcome) {
         if self.gatehouse.is_asking() && matches!(outcome, Outcome::Unchanged | Outcome::Changed) {
-            let declared = &self.run.catalog.resources[resource];
-            self.gatehouse.settled.push(Settled { address: declared.address.clone(), definition: declared.definition() });
+            let address = self.address(resource);
+            self.gatehouse.settled.push(Settled { address, outcome });
         }
     }
 
