@@ -1,3 +1,8 @@
-//! The program `keel-server`.
+//! The program `keel-server`: reads its command line, runs one command, and turns what came of it into
+//! an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(keel_server::cli::main(std::env::args_os()))
+}

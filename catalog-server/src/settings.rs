@@ -1,0 +1,130 @@
+//! The server's settings: `/etc/keel/server.toml`. Every folder and address can be moved.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::store::Database;
+
+/// What `server.toml` may say. Everything has a default; a key that nobody knows is an error.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The site: a bare git repository.
+    pub repository: PathBuf,
+    /// The names and addresses under which agents and operators reach this server; they stand in its certificate.
+    pub names: Vec<String>,
+    /// Where agents connect.
+    pub listen: SocketAddr,
+    /// Where operators connect.
+    pub operator_listen: SocketAddr,
+    /// What has to survive: keys and the database of a single server.
+    pub state: PathBuf,
+    /// What lives as long as the server runs: the socket that `keel-server notify` speaks to.
+    pub run: PathBuf,
+    /// `postgres://...` where several servers share the load; otherwise one SQLite file in `state`.
+    pub database: Option<String>,
+    /// What one peer may ask of the server.
+    pub limits: Limits,
+}
+
+/// What one peer may ask of the server.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Open connections, all together.
+    pub connections: usize,
+    /// Requests that are worked on at once, all together; long polls do not count.
+    pub requests: usize,
+    /// Requests of one host that are worked on at once; long polls do not count.
+    pub host_requests: u32,
+    /// Requests of one host in a minute.
+    pub host_requests_per_minute: u32,
+    /// Enrolments from one address in a minute.
+    pub enrolments_per_minute: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            repository: PathBuf::from("/srv/git/site.git"),
+            names: Vec::new(),
+            listen: SocketAddr::from(([0, 0, 0, 0], 7440)),
+            operator_listen: SocketAddr::from(([0, 0, 0, 0], 7441)),
+            state: PathBuf::from("/var/lib/keel-server"),
+            run: PathBuf::from("/run/keel-server"),
+            database: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 20_000, requests: 1_024, host_requests: 8, host_requests_per_minute: 600, enrolments_per_minute: 120 }
+    }
+}
+
+impl Settings {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It cannot be read, or is wrong; says where.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Error::trouble(format!("cannot read the settings {}: {error}", path.display()))
+                .hint("write them with `keel-server init --name NAME`, or say where they are with --config FILE")
+        })?;
+        Self::parse(&text).map_err(|why| Error::trouble(format!("{}: {why}", path.display())))
+    }
+
+    /// Reads the text of a settings file.
+    ///
+    /// # Errors
+    /// Says what is wrong, with its line.
+    pub fn parse(text: &str) -> std::result::Result<Self, String> {
+        toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
+    }
+
+    /// The folder of the authority's keys.
+    pub fn authority(&self) -> PathBuf {
+        self.state.join("authority")
+    }
+
+    /// The socket that `keel-server notify` speaks to.
+    pub fn socket(&self) -> PathBuf {
+        self.run.join("notify.sock")
+    }
+
+    /// The database: what the settings say, or a file in the state folder.
+    ///
+    /// # Errors
+    /// The setting names no database.
+    pub fn database(&self) -> Result<Database> {
+        Ok(match &self.database {
+            Some(setting) => Database::from_setting(setting)?,
+            None => Database::Sqlite(self.state.join("server.db")),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_said_has_a_default() {
+        let settings = Settings::parse("names = ['keel.example.org']\n[limits]\nhost_requests = 2\n").unwrap();
+        assert_eq!(settings.names, ["keel.example.org"]);
+        assert_eq!((settings.limits.host_requests, settings.limits.connections), (2, 20_000));
+        assert_eq!(settings.socket(), Path::new("/run/keel-server/notify.sock"));
+    }
+
+    #[test]
+    fn a_key_that_nobody_knows_is_named_with_its_line() {
+        let why = Settings::parse("names = []\nlistn = '[::]:1'\n").unwrap_err();
+        assert!(why.contains("line 2") && why.contains("listn"), "{why}");
+    }
+}
