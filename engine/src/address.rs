@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A type and a title, unique in a catalog. Containers have one too: `(module)galera`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Address {
     /// The resource type, or `module`.
     pub type_name: Arc<str>,

@@ -119,6 +119,7 @@ impl std::fmt::Display for RelationWord {
 
 /// What a refresh does to its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Effect {
     /// The target reads its configuration again, and goes on.
@@ -171,6 +172,14 @@ pub struct PruneRule {
     pub module: Option<String>,
     /// The most resources that one run may remove by this rule.
     pub max: usize,
+}
+
+impl Resource {
+    /// Names what the manifest says of it, wherever it says so: two catalogs that want the same of a
+    /// thing have the same definition of it.
+    pub fn definition(&self) -> Digest {
+        Digest::of(&postcard::to_stdvec(&(&self.address, &self.attributes)).unwrap_or_default())
+    }
 }
 
 impl Catalog {

@@ -11,6 +11,7 @@ use crate::value::Value;
 
 /// A difference between what is and what shall be, in one attribute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Change {
     /// The attribute's name, `ensure` when the whole thing comes or goes.
     pub attribute: String,
@@ -46,6 +47,7 @@ impl Change {
 
 /// What a change does. The glyph is what people see at the start of its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// It was not there.
@@ -72,6 +74,7 @@ impl Action {
 
 /// A side of a change in the form in which people and reports may see it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Shown {
     /// There is nothing.

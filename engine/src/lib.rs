@@ -14,6 +14,7 @@ pub mod attributes;
 pub mod catalog;
 pub mod change;
 pub mod contents;
+pub mod definitions;
 pub mod digest;
 pub mod footprint;
 pub mod graph;

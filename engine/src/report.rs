@@ -13,6 +13,7 @@ pub const FORMAT_VERSION: &str = "1.0";
 
 /// What came of one run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
     /// [`FORMAT_VERSION`].
     pub format_version: String,
@@ -44,6 +45,7 @@ pub struct Report {
 
 /// What a run does with the changes it finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Stops before every change.
@@ -54,6 +56,7 @@ pub enum Mode {
 
 /// What came of one resource.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ResourceReport {
     /// Its address.
     pub address: Address,
@@ -77,6 +80,7 @@ pub struct ResourceReport {
 
 /// A change with the cause that the engine found for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReportedChange {
     /// The change.
     #[serde(flatten)]
@@ -87,6 +91,7 @@ pub struct ReportedChange {
 
 /// Who moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
     /// It was never enforced here before.
@@ -110,6 +115,7 @@ impl Cause {
 
 /// Exactly one per resource per run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It was as it should be.
@@ -145,6 +151,7 @@ impl Outcome {
 
 /// Why a resource has the outcome that it has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Reason {
     /// It could not be observed.
@@ -210,6 +217,7 @@ pub enum Reason {
 
 /// A refresh that a resource got.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RefreshReport {
     /// How.
     pub effect: Effect,
@@ -221,6 +229,7 @@ pub struct RefreshReport {
 
 /// Somebody who is refreshed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RefreshTarget {
     /// Who.
     pub target: Address,
@@ -230,6 +239,7 @@ pub struct RefreshTarget {
 
 /// A refresh that has not happened yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Owed {
     /// Who is to be refreshed.
     pub target: Address,
@@ -243,6 +253,7 @@ pub struct Owed {
 
 /// How many resources had each outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Totals {
     /// All of them.
     pub resources: usize,

@@ -63,6 +63,18 @@ fn marked<S: Serializer>(serializer: S, key: &str, value: &impl Serialize) -> Re
     object.end()
 }
 
+/// Any JSON: contents and secrets are marked objects among the others.
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Value {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Value".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!(true)
+    }
+}
+
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() { deserializer.deserialize_any(Plain) } else { Binary::deserialize(deserializer) }

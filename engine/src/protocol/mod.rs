@@ -8,7 +8,12 @@ pub mod catalog;
 pub mod certificate;
 pub mod enrolment;
 pub mod environment;
+pub mod facts;
+pub mod fleet;
+pub mod gates;
+pub mod news;
 pub mod problem;
+pub mod reports;
 pub mod secrets;
 
 /// The media type of requests and answers.
