@@ -15,6 +15,7 @@ mod extended;
 mod fault;
 mod files;
 mod folders;
+mod label;
 mod locks;
 pub mod output;
 mod place;
