@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
-use crate::catalog::{Catalog, Resource};
+use crate::catalog::Catalog;
 use crate::digest::Digest;
 
 /// A catalog's definitions. Where a resource stands in the manifests does not count: a comment above it
@@ -23,20 +23,17 @@ pub struct Definitions {
 
 impl Definitions {
     /// The definitions of a catalog whose id is known.
-    ///
-    /// # Errors
-    /// Fails only if a value cannot be encoded, which would be a defect of the compiler.
-    pub fn of(id: Digest, catalog: &Catalog) -> Result<Self, postcard::Error> {
+    pub fn of(id: Digest, catalog: &Catalog) -> Self {
         let mut resources = BTreeMap::new();
         let mut modules: BTreeMap<Arc<str>, Vec<Address>> =
             catalog.containers.iter().map(|container| (Arc::clone(&container.address.title), Vec::new())).collect();
         for resource in &catalog.resources {
-            resources.insert(resource.address.clone(), definition(resource)?);
+            resources.insert(resource.address.clone(), resource.definition());
             for module in catalog.modules_of(resource) {
                 modules.entry(Arc::from(module)).or_default().push(resource.address.clone());
             }
         }
-        Ok(Self { catalog: id, resources, modules })
+        Self { catalog: id, resources, modules }
     }
 
     /// The resources behind an address: itself, or those of a module. None if the catalog does not have it.
@@ -48,15 +45,10 @@ impl Definitions {
     }
 }
 
-/// What the catalog says of one resource.
-fn definition(resource: &Resource) -> Result<Digest, postcard::Error> {
-    Ok(Digest::of(&postcard::to_stdvec(&(&resource.address, &resource.attributes, resource.noop))?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{Container, Origin};
+    use crate::catalog::{Container, Origin, Resource};
     use crate::value::{Map, Value};
 
     fn catalog(mode: &str, line: u32) -> Catalog {
@@ -74,7 +66,7 @@ mod tests {
     }
 
     fn of(catalog: &Catalog) -> Definitions {
-        Definitions::of(catalog.id().unwrap(), catalog).unwrap()
+        Definitions::of(catalog.id().unwrap(), catalog)
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub mod file;
 pub mod git;
 pub mod group;
 pub mod host;
-pub mod hosts;
+pub mod host_entry;
 pub mod ini;
 pub mod line;
 pub mod mount;
@@ -22,7 +22,6 @@ pub mod pattern;
 pub mod service;
 pub mod sysctl;
 mod text_file;
-mod text_part;
 #[cfg(test)]
 mod trial;
 pub mod user;
@@ -48,7 +47,7 @@ pub fn all() -> Vec<&'static dyn AnyType<Host>> {
         &line::LineType,
         &block::BlockType,
         &ini::IniType,
-        &hosts::HostEntryType,
+        &host_entry::HostEntryType,
         &sysctl::SysctlType,
         &mount::MountType,
         &user::UserType,

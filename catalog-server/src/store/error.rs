@@ -28,6 +28,9 @@ pub enum StoreError {
     /// It contradicts what is there.
     #[error("{0}")]
     Conflict(String),
+    /// The host is not let in any more.
+    #[error("{0}")]
+    Forbidden(String),
     /// There is no such thing.
     #[error("{0}")]
     NotFound(String),
@@ -53,6 +56,7 @@ impl StoreError {
                 Problem::new(Code::Unavailable, "the server's database is damaged and only read").hint("restore it on the server")
             }
             StoreError::Conflict(detail) => Problem::new(Code::Conflict, detail.clone()),
+            StoreError::Forbidden(detail) => Problem::new(Code::Forbidden, detail.clone()),
             StoreError::NotFound(detail) => Problem::new(Code::NotFound, detail.clone()),
             StoreError::Unprocessable(detail) => Problem::new(Code::Unprocessable, detail.clone()),
             StoreError::Newer { .. } | StoreError::Setting(_) | StoreError::Defect(_) => {

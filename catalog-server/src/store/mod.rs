@@ -6,26 +6,39 @@
 mod board;
 mod certificates;
 mod database;
+mod deliveries;
 mod enrolments;
+mod environments;
 mod error;
+mod facts;
+mod history;
 mod listener;
 mod migrations;
+mod news;
 mod nodes;
 mod operators;
+mod reports;
+mod statuses;
 mod tokens;
+mod words;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use keel_engine::digest::Digest;
 use sqlx::{Any, Transaction};
 
 pub use board::{Topic, Watch};
 pub use certificates::{Listed, NewCertificate};
 pub use database::Database;
+pub use deliveries::Delivery;
 pub use enrolments::{Pending, PendingState};
 pub use error::StoreError;
+pub use facts::KeptFacts;
 pub use nodes::{Admission, Leave, Node, NodeState};
 pub use operators::{Operator, Role};
+pub use reports::Retention;
+pub use statuses::StatusFilter;
 pub use tokens::NewToken;
 
 use board::Board;
@@ -79,6 +92,12 @@ impl Store {
         self.inner.board.watch(topics)
     }
 
+    /// Closes all connections; what was acknowledged is on disk in any case.
+    pub async fn close(&self) {
+        self.inner.pools.writer.close().await;
+        self.inner.pools.reader.close().await;
+    }
+
     /// What is wrong with the database, if it is only read.
     pub fn damage(&self) -> Option<&str> {
         self.inner.pools.damage.as_deref()
@@ -115,14 +134,6 @@ impl Write {
         self.topics.push(topic);
     }
 
-    /// A row's lock, where a transaction does not lock the whole database anyway.
-    fn lock(&self) -> &'static str {
-        match self.flavour {
-            Flavour::Sqlite => "",
-            Flavour::Postgres => " FOR UPDATE",
-        }
-    }
-
     /// Commits, then wakes who waits, here and at other servers.
     async fn commit(mut self) -> Result<()> {
         if self.flavour == Flavour::Postgres {
@@ -140,4 +151,19 @@ impl Write {
 pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A value as the text of a column.
+fn text(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| StoreError::Unprocessable(format!("it cannot be kept: {error}")))
+}
+
+/// A value from the text of a column.
+fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| StoreError::Damaged(format!("a row cannot be read: {error}")))
+}
+
+/// A digest from the text of a column.
+fn digest(text: &str) -> Result<Digest> {
+    text.parse().map_err(|error| StoreError::Damaged(format!("a row cannot be read: {error}")))
 }

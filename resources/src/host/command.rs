@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use keel_engine::resource::Failure;
 use keel_engine::secret::Secret;
-use nix::unistd::{Gid, Group, Uid, User};
+use nix::unistd::{Uid, User};
 
 use super::Host;
 use super::attend::attend;
@@ -40,7 +40,6 @@ pub struct Command {
     search: Vec<PathBuf>,
     input: Option<Secret>,
     user: Option<String>,
-    group: Option<String>,
     umask: u32,
     timeout: Option<Duration>,
     grace: Duration,
@@ -66,7 +65,6 @@ impl Command {
             search: SEARCH_PATH.iter().map(PathBuf::from).collect(),
             input: None,
             user: None,
-            group: None,
             umask: UMASK,
             timeout: Some(TIMEOUT),
             grace: GRACE,
@@ -115,12 +113,6 @@ impl Command {
     /// Runs as this user with all of the user's groups.
     pub fn user(mut self, user: &str) -> Self {
         self.user = Some(user.to_owned());
-        self
-    }
-
-    /// Runs with this group instead of the user's own one.
-    pub fn group(mut self, group: &str) -> Self {
-        self.group = Some(group.to_owned());
         self
     }
 
@@ -189,13 +181,8 @@ impl Command {
         let mut command = std::process::Command::new("/bin/sh");
         command.args(["-c", PRELUDE, "keel", &format!("{:04o}", self.umask)]).arg(tree.join_file());
         command.arg("/usr/bin/setsid").env_clear();
-        let group = self.group.as_deref().map(|name| self.find_group(name)).transpose()?;
-        match (&self.user, group) {
-            (Some(name), group) => self.become_user(name, group, &mut command)?,
-            (None, Some(group)) => {
-                command.args(["/usr/bin/setpriv", "--regid", &group.to_string(), "--keep-groups"]);
-            }
-            (None, None) => {}
+        if let Some(name) = &self.user {
+            self.become_user(name, &mut command)?;
         }
         command.arg(&program).args(&self.arguments).envs(&self.environment).current_dir(&self.directory);
         command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
@@ -204,24 +191,18 @@ impl Command {
     }
 
     /// Puts the program before the command that takes on the user and all of the user's groups.
-    fn become_user(&self, name: &str, group: Option<Gid>, command: &mut std::process::Command) -> Result<(), CommandError> {
+    fn become_user(&self, name: &str, command: &mut std::process::Command) -> Result<(), CommandError> {
         let user = User::from_name(name).map_err(|error| self.failed(format!("cannot look up the user {name}: {error}")))?;
         let user = user.ok_or_else(|| CommandError::NoUser { command: self.to_string(), user: name.to_owned() })?;
         command.env("HOME", &user.dir).env("USER", name).env("LOGNAME", name).env("SHELL", &user.shell);
-        if user.uid == Uid::effective() && group.is_none() {
+        if user.uid == Uid::effective() {
             return Ok(());
         }
         if !Uid::effective().is_root() {
             return Err(self.failed(format!("only root can run commands as {name}")));
         }
-        command.args(["/usr/bin/setpriv", "--reuid", &user.uid.to_string(), "--regid"]).arg(group.unwrap_or(user.gid).to_string());
-        command.arg("--init-groups");
+        command.args(["/usr/bin/setpriv", "--reuid", &user.uid.to_string(), "--regid", &user.gid.to_string(), "--init-groups"]);
         Ok(())
-    }
-
-    fn find_group(&self, name: &str) -> Result<Gid, CommandError> {
-        let group = Group::from_name(name).map_err(|error| self.failed(format!("cannot look up the group {name}: {error}")))?;
-        group.map(|group| group.gid).ok_or_else(|| CommandError::NoGroup { command: self.to_string(), group: name.to_owned() })
     }
 
     /// The program as an absolute path.

@@ -15,7 +15,6 @@ mod extended;
 mod fault;
 mod files;
 mod folders;
-mod label;
 mod locks;
 pub mod output;
 mod place;

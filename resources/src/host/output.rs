@@ -93,13 +93,6 @@ pub enum CommandError {
         /// The user's name.
         user: String,
     },
-    /// There is no such group yet.
-    NoGroup {
-        /// The command as people may see it.
-        command: String,
-        /// The group's name.
-        group: String,
-    },
     /// Anything else.
     Failed {
         /// The command as people may see it.
@@ -123,9 +116,6 @@ impl From<CommandError> for Failure {
             CommandError::NoUser { command, user } => {
                 Failure::new(format!("cannot run `{command}`: there is no user {user}")).help("declare the user")
             }
-            CommandError::NoGroup { command, group } => {
-                Failure::new(format!("cannot run `{command}`: there is no group {group}")).help("declare the group")
-            }
             CommandError::Failed { command, reason } => Failure::new(format!("cannot run `{command}`: {reason}")),
         }
     }
@@ -134,9 +124,7 @@ impl From<CommandError> for Failure {
 impl From<CommandError> for ObserveError {
     fn from(error: CommandError) -> Self {
         match error {
-            CommandError::NotFound { .. } | CommandError::NoUser { .. } | CommandError::NoGroup { .. } => {
-                ObserveError::NotYet(error.into())
-            }
+            CommandError::NotFound { .. } | CommandError::NoUser { .. } => ObserveError::NotYet(error.into()),
             CommandError::Failed { .. } => ObserveError::Failed(error.into()),
         }
     }

@@ -17,7 +17,6 @@ use rustix::io::Errno;
 
 use super::candidates::discard;
 use super::folders::{open_file_at, place_failure};
-use super::label::{self, Labelled};
 use super::place::{self, LastLink, Place};
 use super::{FileKind, Host, Stat, extended, fault, files};
 
@@ -154,14 +153,12 @@ impl Host {
     /// # Errors
     /// The parent is missing, or the system refuses.
     pub fn create_folder(&self, path: impl AsRef<Path>, ownership: Ownership) -> Result<(), Failure> {
-        let path = path.as_ref();
-        let writing = self.writing(path, LastLink::Kept)?;
+        let writing = self.writing(path.as_ref(), LastLink::Kept)?;
         let _lock = writing.lock();
         let mode = if ownership.mode.is_some() { Mode::RWXU } else { Mode::from_raw_mode(0o755) };
         writing.put("create the directory", |folder, candidate| {
             mkdirat(folder, candidate, mode)?;
             let made = openat(folder, candidate, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-            label::set(self, path, &made, Labelled::Folder)?;
             set_ownership(&made, ownership)?;
             fsync(&made)
         })
@@ -252,8 +249,6 @@ impl Writing<'_> {
             ownership.gid = ownership.gid.or(Some(stat.gid));
             ownership.mode = ownership.mode.or(Some(stat.mode));
             extended::copy(old, &file).map_err(self.failed("keep the extended attributes of"))?;
-        } else {
-            label::set(self.host, self.path, &file, Labelled::File).map_err(self.failed("label"))?;
         }
         ownership.mode = ownership.mode.or(Some(FILE_MODE));
         set_ownership(&file, ownership).map_err(self.failed("set owner and mode of"))?;

@@ -46,7 +46,7 @@ CREATE TABLE operators (
 );
 -- What people and hosts did to each other's rights, for whoever asks later.
 CREATE TABLE audit (
-    number BIGINT PRIMARY KEY,
+    number NUMBERED,
     at_ms BIGINT NOT NULL,
     actor TEXT NOT NULL,
     act TEXT NOT NULL,

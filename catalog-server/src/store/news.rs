@@ -1,0 +1,50 @@
+//! News for hosts: each is numbered, so that an agent that was away hears of it later.
+
+use keel_engine::protocol::news::{News, NewsAnswer};
+use sqlx::Row;
+
+use super::{Result, Store, Topic};
+
+/// How many of a host's newest are kept; all of them say "run", so the last few are enough.
+const KEPT: i64 = 4;
+
+impl Store {
+    /// Puts up news for hosts, and wakes those that listen. Names that are no hosts are passed over.
+    ///
+    /// # Errors
+    /// The database does not answer; then nobody heard.
+    pub async fn tell(&self, hosts: &[String], news: &News) -> Result<Vec<String>> {
+        let text = super::text(news)?;
+        let mut told = Vec::new();
+        let mut write = self.begin().await?;
+        for host in hosts {
+            let sql = "INSERT INTO news (host, news) SELECT name, $2 FROM nodes WHERE name = $1 AND state = 'active'";
+            if sqlx::query(sql).bind(host).bind(&text).execute(write.on()).await?.rows_affected() == 0 {
+                continue;
+            }
+            let sql = "DELETE FROM news WHERE host = $1 AND number NOT IN \
+                       (SELECT number FROM news WHERE host = $1 ORDER BY number DESC LIMIT $2)";
+            sqlx::query(sql).bind(host).bind(KEPT).execute(write.on()).await?;
+            write.tell(Topic::News(host.clone()));
+            told.push(host.clone());
+        }
+        write.commit().await?;
+        Ok(told)
+    }
+
+    /// A host's news after a number.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn news(&self, host: &str, after: u64) -> Result<NewsAnswer> {
+        let sql = "SELECT number, news FROM news WHERE host = $1 AND number > $2 ORDER BY number";
+        let from = i64::try_from(after).unwrap_or(i64::MAX);
+        let rows = sqlx::query(sql).bind(host).bind(from).fetch_all(self.reader()).await?;
+        let mut answer = NewsAnswer { after, news: Vec::new() };
+        for row in rows {
+            answer.after = u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(after);
+            answer.news.push(super::json(row.try_get(1)?)?);
+        }
+        Ok(answer)
+    }
+}

@@ -1,0 +1,76 @@
+//! What the store promises, over SQLite and over PostgreSQL: one suite, both databases.
+//!
+//! PostgreSQL comes from the system's package; the test starts a scratch cluster of its own.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+mod bad_input;
+mod fleet;
+mod gates;
+mod hosts;
+mod place;
+mod postgres;
+mod reports;
+mod sample;
+mod trouble;
+
+use std::future::Future;
+
+/// Runs a scenario to its end.
+fn run(scenario: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(scenario);
+}
+
+/// One test each over SQLite; over PostgreSQL one test for all, for a cluster takes seconds to start.
+macro_rules! scenarios {
+    ($($topic:ident::$name:ident,)+) => {
+        mod on_sqlite {
+            $(
+                #[test]
+                fn $name() {
+                    let place = crate::place::Place::file();
+                    crate::run(crate::$topic::$name(&place));
+                }
+            )+
+        }
+
+        #[test]
+        fn on_postgres() {
+            let Some(cluster) = crate::postgres::Cluster::start() else { return };
+            $(
+                eprintln!("scenario {}::{}", stringify!($topic), stringify!($name));
+                crate::run(async {
+                    let place = cluster.place(stringify!($name)).await;
+                    crate::$topic::$name(&place).await;
+                });
+            )+
+        }
+    };
+}
+
+scenarios! {
+    hosts::a_host_is_let_in_once_and_shut_out_for_good,
+    hosts::of_many_who_use_one_token_one_wins,
+    hosts::a_token_is_good_for_its_host_and_its_time_only,
+    hosts::who_waits_is_approved_or_turned_away,
+    hosts::a_purged_host_leaves_nothing,
+    hosts::operators_come_and_go,
+    hosts::what_is_kept_is_there_for_the_next_server,
+    reports::a_report_is_kept_once,
+    reports::one_id_stands_for_one_report,
+    reports::many_at_once_are_all_kept_and_none_twice,
+    reports::a_gap_is_seen_and_filled,
+    reports::an_agent_that_begins_anew_is_believed,
+    reports::what_is_old_is_forgotten,
+    reports::lists_go_on_where_they_ended,
+    reports::a_resource_has_its_history,
+    fleet::every_condition_is_told_apart,
+    fleet::since_when_is_kept_while_it_lasts,
+    fleet::deliveries_say_what_a_host_may_read,
+    fleet::environments_and_facts_come_back_as_they_were,
+    fleet::news_is_heard_once_and_not_missed,
+    gates::a_report_wakes_who_waits,
+    gates::what_settles_in_a_run_wakes_who_waits_and_is_written_once,
+    bad_input::what_contradicts_itself_is_refused_and_the_next_report_taken,
+    bad_input::odd_reports_are_kept_with_a_remark,
+    bad_input::a_host_that_is_gone_is_not_listened_to,
+}
