@@ -168,10 +168,10 @@ impl<'s> Operations<'s> {
                 self.statements(&inner.body);
             }
             Stmt::CallBlock(inner) => {
-                self.arguments(&inner.call.args);
+                self.needed_arguments(&inner.call.args);
                 self.statements(&inner.macro_decl.body);
             }
-            Stmt::Do(inner) => self.arguments(&inner.call.args),
+            Stmt::Do(inner) => self.needed_arguments(&inner.call.args),
             Stmt::Include(inner) => self.expression(&inner.name),
             Stmt::Import(_) | Stmt::FromImport(_) | Stmt::Extends(_) | Stmt::EmitRaw(_) | Stmt::Continue(_) | Stmt::Break(_) => {}
         }
@@ -199,13 +199,6 @@ impl<'s> Operations<'s> {
                 CallArg::Pos(value) | CallArg::Kwarg(_, value) => self.needed(value),
                 CallArg::PosSplat(value) | CallArg::KwargSplat(value) => self.expression(value),
             }
-        }
-    }
-
-    fn arguments(&mut self, arguments: &[CallArg<'_>]) {
-        for argument in arguments {
-            let (CallArg::Pos(value) | CallArg::Kwarg(_, value) | CallArg::PosSplat(value) | CallArg::KwargSplat(value)) = argument;
-            self.expression(value);
         }
     }
 
@@ -260,7 +253,7 @@ impl<'s> Operations<'s> {
             }
             Expr::Call(inner) => {
                 self.expression(&inner.expr);
-                self.arguments(&inner.args);
+                self.needed_arguments(&inner.args);
             }
             Expr::List(inner) => inner.items.iter().for_each(|item| self.needed(item)),
             Expr::Tuple(inner) => inner.items.iter().for_each(|item| self.expression(item)),
@@ -331,6 +324,7 @@ mod tests {
             ("a - b and 'é' ~ c if d + e else f", "a - b and ('é' ~ c)|keel_bounded if (d + e)|keel_bounded else f"),
             ("a ~", "a ~"),
             ("a.b", "a.b"),
+            ("m(a, b.c, k=d, e='f')", "m((a)|keel_needed, (b.c)|keel_needed, k=(d)|keel_needed, e='f')"),
         ] {
             assert_eq!(Bounded::expression(source).unwrap().source, expected);
         }

@@ -5,6 +5,7 @@ mod assemble;
 pub(crate) mod attributes;
 mod drafts;
 mod frame;
+mod outgoing;
 mod relations;
 mod sources;
 mod statements;
@@ -17,10 +18,12 @@ use keel_engine::catalog::{Catalog, PruneRule};
 use keel_engine::contents::MemoryContents;
 
 use crate::codes;
-use crate::diagnostic::{Diagnostic, sort};
+use crate::diagnostic::{Diagnostic, did_you_mean, sort};
+use crate::scope::Scope;
 use crate::site::Site;
 use crate::syntax::Span;
 use drafts::{DraftContainer, Drafts, PendingOverride};
+pub(crate) use outgoing::{Outgoing, OutgoingRelations, points_elsewhere};
 use relations::PendingRelation;
 
 /// The most resources of a catalog.
@@ -50,10 +53,20 @@ pub(crate) struct Place {
     pub(crate) span: Span,
 }
 
+/// What a host's manifests are walked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Its catalog.
+    Catalog,
+    /// The relations that make other hosts wait: what attributes hold does not matter.
+    Outgoing,
+}
+
 /// The state of one compile.
 pub(crate) struct Compiler<'s> {
     site: &'s Site,
     host: &'s str,
+    purpose: Purpose,
     drafts: Drafts<'s>,
     containers: Vec<DraftContainer<'s>>,
     relations: Vec<PendingRelation<'s>>,
@@ -73,16 +86,30 @@ pub(crate) struct Compiler<'s> {
 impl<'s> Compiler<'s> {
     /// Compiles a host of a site.
     pub(crate) fn run(site: &'s Site, host: &str) -> Compiled {
+        let (mut compiler, scope) = match Self::new(site, host, Purpose::Catalog) {
+            Ok(begun) => begun,
+            Err(unknown) => return Compiled { catalog: None, contents: MemoryContents::default(), diagnostics: vec![unknown] },
+        };
+        compiler.roots(&scope);
+        compiler.apply_overrides();
+        let catalog = compiler.assemble();
+        sort(&mut compiler.diagnostics);
+        let good = !site.broken && !compiler.diagnostics.iter().any(Diagnostic::is_error);
+        Compiled { catalog: catalog.filter(|_| good), contents: compiler.contents, diagnostics: compiler.diagnostics }
+    }
+
+    /// Nothing is walked yet. Fails if there is no such host.
+    fn new(site: &'s Site, host: &str, purpose: Purpose) -> Result<(Self, Scope), Diagnostic> {
         let known = site.data.inventory.host(host);
         let (Some(host), Some(scope)) = (known, site.data.scope(host)) else {
             let diagnostic = Diagnostic::error(codes::UNKNOWN_ASSIGNEE, format!("the inventory has no host `{host}`"));
-            let help = crate::diagnostic::did_you_mean(host, site.hosts());
-            let diagnostic = diagnostic.help(help.unwrap_or_else(|| "declare it in inventory/hosts.toml".to_owned()));
-            return Compiled { catalog: None, contents: MemoryContents::default(), diagnostics: vec![diagnostic] };
+            let help = did_you_mean(host, site.hosts());
+            return Err(diagnostic.help(help.unwrap_or_else(|| "declare it in inventory/hosts.toml".to_owned())));
         };
-        let mut compiler = Self {
+        let compiler = Self {
             site,
             host: &host.name,
+            purpose,
             drafts: Drafts::default(),
             containers: Vec::new(),
             relations: Vec::new(),
@@ -95,12 +122,7 @@ impl<'s> Compiler<'s> {
             diagnostics: Vec::new(),
             said: HashSet::new(),
         };
-        compiler.roots(&scope);
-        compiler.apply_overrides();
-        let catalog = compiler.assemble();
-        sort(&mut compiler.diagnostics);
-        let good = !site.broken && !compiler.diagnostics.iter().any(Diagnostic::is_error);
-        Compiled { catalog: catalog.filter(|_| good), contents: compiler.contents, diagnostics: compiler.diagnostics }
+        Ok((compiler, scope))
     }
 
     /// Says something, unless it was said before: loops come by one place many times.

@@ -9,6 +9,7 @@ use minijinja::ErrorKind;
 use crate::amplification::Bounded;
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Label};
+use crate::filters::names;
 
 /// An expression, an interpolated text or a template that cannot be evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +89,7 @@ impl EvalError {
                 Self::new(code, detail)
             }
             ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction | ErrorKind::UnknownMethod => {
-                Self::new(codes::UNKNOWN_FILTER, detail)
+                Self::unknown(error.kind(), detail)
             }
             ErrorKind::OutOfFuel => {
                 Self::new(codes::LIMIT, "this takes too many steps").help("split the work, or move it into the inventory")
@@ -98,6 +99,18 @@ impl EvalError {
             _ if detail.contains("recursion limit") => Self::new(codes::LIMIT, detail),
             _ => Self::new(codes::EVALUATION, detail),
         }
+    }
+
+    /// minijinja's details are `filter NAME is unknown`, `test NAME is unknown` and `NAME is unknown`.
+    fn unknown(kind: ErrorKind, detail: String) -> Self {
+        let name = detail.strip_suffix(" is unknown").map(|rest| rest.rsplit(' ').next().unwrap_or(rest));
+        let told = match kind {
+            ErrorKind::UnknownFilter => name.and_then(names::unknown_filter),
+            ErrorKind::UnknownTest => name.and_then(names::unknown_test),
+            ErrorKind::UnknownFunction => name.map(names::unknown_function),
+            _ => None,
+        };
+        told.unwrap_or_else(|| Self::new(codes::UNKNOWN_FILTER, detail))
     }
 
     /// The complaint about too much text.

@@ -3,12 +3,15 @@
 mod collections;
 mod digests;
 mod formats;
+pub(crate) mod names;
 mod network;
+mod numbers;
 mod patterns;
 mod refused;
 mod strict;
 mod tests;
 mod text;
+mod urls;
 mod versions;
 mod yaml;
 
@@ -37,6 +40,8 @@ pub(crate) fn register(environment: &mut Environment<'static>, secrets: &Arc<Sec
     formats::register(environment);
     digests::register(environment);
     network::register(environment);
+    numbers::register(environment);
+    urls::register(environment);
     tests::register(environment);
     refused::register(environment);
     strict::register(environment);
@@ -85,9 +90,14 @@ fn guard_builtins(environment: &mut Environment<'static>) {
     add(environment, "reverse", builtin::reverse);
     add(environment, "escape", builtin::escape);
     add(environment, "e", builtin::escape);
-    add(environment, "truncate", contrib::truncate);
     add(environment, "wordcount", contrib::wordcount);
-    add(environment, "wordwrap", contrib::wordwrap);
+    named_also(environment, "truncate", Value::from_function(contrib::truncate), &["length", "killwords", "end", "leeway"]);
+    named_also(
+        environment,
+        "wordwrap",
+        Value::from_function(contrib::wordwrap),
+        &["width", "break_long_words", "wrapstring", "break_on_hyphens"],
+    );
     add(environment, "filesizeformat", contrib::filesizeformat);
     // It prints without bounds, and nothing in a configuration file looks like it.
     environment.remove_filter("pprint");
@@ -106,6 +116,26 @@ where
         let args = args.into_values();
         refuse_secrets(name, &args)?;
         limited(inner.call(state, &args)?)
+    });
+}
+
+/// Adds a filter that takes its arguments by name only, so that it takes them by position too, as in Jinja2.
+fn named_also(environment: &mut Environment<'static>, name: &'static str, inner: Value, names: &'static [&'static str]) {
+    environment.add_filter(name, move |state: &mut State, args: Rest<ValueOrKwargs>| -> Result<Value, Error> {
+        let args = args.into_values();
+        refuse_secrets(name, &args)?;
+        let (positional, kwargs) = split_kwargs(args)?;
+        if positional.len() > names.len() + 1 {
+            return Err(Error::from(minijinja::ErrorKind::TooManyArguments));
+        }
+        let mut positional = positional.into_iter();
+        let input = positional.next().unwrap_or_default();
+        let mut named: Vec<(&str, Value)> = names.iter().copied().zip(positional).collect();
+        for key in kwargs.args() {
+            named.push((key, kwargs.get(key)?));
+        }
+        let kwargs: Kwargs = named.into_iter().collect();
+        limited(inner.call(state, &[input, Value::from(kwargs)])?)
     });
 }
 

@@ -1,11 +1,11 @@
 //! The whole fleet: relations that point at other hosts lead somewhere, and nobody waits in a circle.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
 use keel_engine::address::Address;
-use keel_engine::catalog::{Catalog, Gate, Node, Origin};
+use keel_engine::catalog::{Catalog, Gate, Node, Origin, RelationWord};
 
 use crate::codes;
 use crate::diagnostic::{Diagnostic, did_you_mean};
@@ -13,10 +13,26 @@ use crate::diagnostic::{Diagnostic, did_you_mean};
 /// Finds the bytes of an origin in its manifest.
 pub type Locate<'l> = &'l dyn Fn(&Catalog, Origin) -> Option<(Arc<str>, Range<usize>)>;
 
-/// Checks all catalogs of a site together.
-pub fn check(catalogs: &[Catalog], locate: Locate<'_>) -> Vec<Diagnostic> {
-    let fleet = Fleet::new(catalogs, locate);
-    let mut found = fleet.dangling();
+/// What one host's relation points at on another host.
+#[derive(Debug)]
+pub struct Pointer {
+    /// The host that declares it.
+    pub from: String,
+    /// The other host.
+    pub host: String,
+    /// The other host's thing.
+    pub target: Address,
+    /// The word as it is written.
+    pub word: RelationWord,
+    /// Where it is written.
+    pub place: Option<(Arc<str>, Range<usize>)>,
+}
+
+/// Checks all catalogs of a site together. `forward` are the `before` and `notify` that lead to other hosts: who
+/// waits has a gate for them, and only who declares them knows that the target must be there.
+pub fn check(catalogs: &[Catalog], forward: Vec<Pointer>, locate: Locate<'_>) -> Vec<Diagnostic> {
+    let fleet = Fleet::new(catalogs, &forward, locate);
+    let mut found: Vec<Diagnostic> = fleet.backward().into_iter().chain(forward).filter_map(|pointer| fleet.dangling(pointer)).collect();
     found.extend(fleet.circle());
     found
 }
@@ -48,10 +64,10 @@ struct Fleet<'f> {
 }
 
 impl<'f> Fleet<'f> {
-    fn new(catalogs: &'f [Catalog], locate: Locate<'f>) -> Self {
+    fn new(catalogs: &'f [Catalog], forward: &[Pointer], locate: Locate<'f>) -> Self {
         let by_host = catalogs.iter().enumerate().map(|(position, catalog)| (catalog.host.as_str(), position)).collect();
-        let meant: std::collections::HashSet<&str> =
-            catalogs.iter().flat_map(|catalog| &catalog.gates).map(|gate| gate.host.as_str()).collect();
+        let mut meant: HashSet<&str> = catalogs.iter().flat_map(|catalog| &catalog.gates).map(|gate| gate.host.as_str()).collect();
+        meant.extend(forward.iter().map(|pointer| pointer.host.as_str()));
         let index = |catalog: &'f Catalog| {
             if !meant.contains(catalog.host.as_str()) {
                 return HashMap::new();
@@ -69,48 +85,53 @@ impl<'f> Fleet<'f> {
         Self { catalogs, locate, by_host, addresses: catalogs.iter().map(index).collect(), offsets }
     }
 
-    fn target(&self, gate: &Gate) -> Option<(usize, Node)> {
-        let position = *self.by_host.get(gate.host.as_str())?;
-        Some((position, *self.addresses.get(position)?.get(&gate.target)?))
+    fn target(&self, host: &str, target: &Address) -> Option<(usize, Node)> {
+        let position = *self.by_host.get(host)?;
+        Some((position, *self.addresses.get(position)?.get(target)?))
     }
 
-    fn dangling(&self) -> Vec<Diagnostic> {
-        let mut found: Vec<Diagnostic> = Vec::new();
-        for catalog in self.catalogs {
-            for gate in &catalog.gates {
-                if self.target(gate).is_some() || gate.optional {
-                    continue;
-                }
-                let other = self.by_host.get(gate.host.as_str()).and_then(|position| self.catalogs.get(*position));
-                let mut diagnostic = match other {
-                    None => {
-                        let message = format!("`{}` points at host {}, which has no catalog", gate.word, gate.host);
-                        let near = did_you_mean(&gate.host, self.by_host.keys().copied());
-                        Diagnostic::error(codes::FLEET_HOST, message)
-                            .help(near.unwrap_or_else(|| "its manifests may not compile".to_owned()))
-                    }
-                    Some(other) => {
-                        let message =
-                            format!("`{}` points at {} of host {}, which is not in its catalog", gate.word, gate.target, gate.host);
-                        let same_type = other
-                            .resources
-                            .iter()
-                            .map(|resource| &resource.address)
-                            .chain(other.containers.iter().map(|container| &container.address));
-                        let titles = same_type.filter(|address| address.type_name == gate.target.type_name).map(|address| &*address.title);
-                        let near = did_you_mean(&gate.target.title, titles);
-                        let help = near.unwrap_or_else(|| "declare it for that host, or write optional=#true".to_owned());
-                        Diagnostic::error(codes::FLEET_DANGLING, message).help(help)
-                    }
-                };
-                diagnostic.host = Some(catalog.host.clone());
-                if let Some((file, span)) = (self.locate)(catalog, gate.origin) {
-                    diagnostic = diagnostic.at(&file, span, "here");
-                }
-                found.push(diagnostic);
-            }
+    /// What the gates point at.
+    fn backward(&self) -> Vec<Pointer> {
+        let gates = self.catalogs.iter().flat_map(|catalog| catalog.gates.iter().map(move |gate| (catalog, gate)));
+        let missing = gates.filter(|(_, gate)| !gate.optional && self.target(&gate.host, &gate.target).is_none());
+        let pointer = |(catalog, gate): (&Catalog, &Gate)| Pointer {
+            from: catalog.host.clone(),
+            host: gate.host.clone(),
+            target: gate.target.clone(),
+            word: gate.word,
+            place: (self.locate)(catalog, gate.origin),
+        };
+        missing.map(pointer).collect()
+    }
+
+    /// What there is to say of a relation whose target is not there.
+    fn dangling(&self, pointer: Pointer) -> Option<Diagnostic> {
+        let Pointer { from, host, target, word, place } = pointer;
+        if self.target(&host, &target).is_some() {
+            return None;
         }
-        found
+        let other = self.by_host.get(host.as_str()).and_then(|position| self.catalogs.get(*position));
+        let mut diagnostic = match other {
+            None => {
+                let message = format!("`{word}` points at host {host}, which has no catalog");
+                let near = did_you_mean(&host, self.by_host.keys().copied());
+                Diagnostic::error(codes::FLEET_HOST, message).help(near.unwrap_or_else(|| "its manifests may not compile".to_owned()))
+            }
+            Some(other) => {
+                let message = format!("`{word}` points at {target} of host {host}, which is not in its catalog");
+                let resources = other.resources.iter().map(|resource| &resource.address);
+                let same_type = resources.chain(other.containers.iter().map(|container| &container.address));
+                let titles = same_type.filter(|address| address.type_name == target.type_name).map(|address| &*address.title);
+                let near = did_you_mean(&target.title, titles);
+                let help = near.unwrap_or_else(|| "declare it for that host, or write optional=#true".to_owned());
+                Diagnostic::error(codes::FLEET_DANGLING, message).help(help)
+            }
+        };
+        diagnostic.host = Some(from);
+        Some(match place {
+            Some((file, span)) => diagnostic.at(&file, span, "here"),
+            None => diagnostic,
+        })
     }
 
     fn vertex(&self, catalog: usize, node: Node, end: bool) -> Vertex {
@@ -154,7 +175,7 @@ impl<'f> Fleet<'f> {
                 add(self.vertex(at, relation.first, true), self.vertex(at, relation.then, false), Why::Relation(relation.origin));
             }
             for gate in &catalog.gates {
-                let Some((other, target)) = self.target(gate) else { continue };
+                let Some((other, target)) = self.target(&gate.host, &gate.target) else { continue };
                 let (from, to) = match gate.waits() {
                     true => (self.vertex(other, target, true), self.vertex(at, gate.node, false)),
                     false => (self.vertex(at, gate.node, true), self.vertex(other, target, false)),
@@ -282,7 +303,7 @@ fn way(edges: &Edges, remaining: &[bool], from: Vertex, to: Vertex) -> Option<Ve
 
 #[cfg(test)]
 mod tests {
-    use keel_engine::catalog::{Container, RelationWord, Resource};
+    use keel_engine::catalog::{Container, Resource};
     use keel_engine::value::Map;
 
     use super::*;
@@ -308,7 +329,7 @@ mod tests {
     }
 
     fn codes(catalogs: &[Catalog]) -> Vec<&'static str> {
-        check(catalogs, &|_, _| None).into_iter().map(|diagnostic| diagnostic.code).collect()
+        check(catalogs, Vec::new(), &|_, _| None).into_iter().map(|diagnostic| diagnostic.code).collect()
     }
 
     #[test]
@@ -330,7 +351,7 @@ mod tests {
         one.gates.push(gate(Node::Resource(0), RelationWord::Require, "b", Address::new("module", "cluster")));
         assert_eq!(codes(&[one.clone(), two.clone()]), [] as [&str; 0]);
         two.gates.push(gate(Node::Resource(0), RelationWord::Require, "a", Address::new("service", "x")));
-        let found = check(&[one.clone(), two.clone()], &|_, _| None);
+        let found = check(&[one.clone(), two.clone()], Vec::new(), &|_, _| None);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].code, "KE0706");
         for part in ["service \"x\" on a", "module \"cluster\" on b", "service \"y\" on b"] {

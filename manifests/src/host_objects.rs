@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use minijinja::Value;
-use minijinja::value::{Enumerator, Object};
+use minijinja::value::{Enumerator, Object, ObjectRepr};
 
 use crate::conversion::to_template;
 use crate::inventory::{Host, HostId};
@@ -92,6 +92,38 @@ impl Object for HostVariables {
     }
 }
 
+/// A group: the list of its hosts, as in Ansible, that also has a `name` and says `hosts` for itself.
+#[derive(Debug)]
+struct GroupObject {
+    name: String,
+    hosts: Value,
+}
+
+impl Object for GroupObject {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str() {
+            Some(name) => self.get_value_by_str(name),
+            None => self.hosts.get_item(key).ok().filter(|host| !host.is_undefined()),
+        }
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        match key {
+            "name" => Some(Value::from(self.name.as_str())),
+            "hosts" => Some(self.hosts.clone()),
+            _ => None,
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Seq(self.hosts.len().unwrap_or_default())
+    }
+}
+
 /// `groups`: every group by name.
 pub(crate) struct Groups(pub(crate) Weak<SiteData>);
 
@@ -108,7 +140,8 @@ impl Object for Groups {
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         let site = self.0.upgrade()?;
-        Some(Value::from_pairs([("name", Value::from(key)), ("hosts", site.hosts_of_group(key)?)]))
+        let hosts = site.hosts_of_group(key)?;
+        Some(Value::from_object(GroupObject { name: key.to_owned(), hosts }))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {

@@ -26,7 +26,7 @@ pub const ALL: &str = "all";
 /// How deeply groups may be nested.
 pub const MAX_DEPTH: usize = 32;
 /// Names that expressions find without anybody setting them.
-pub const RESERVED_VARIABLES: [&str; 5] = ["host", "hosts", "groups", "facts", "inventory_hostname"];
+pub const RESERVED_VARIABLES: [&str; 6] = ["host", "hosts", "groups", "facts", "inventory_hostname", "omit"];
 
 /// Position of a host in the inventory.
 pub type HostId = usize;

@@ -16,6 +16,7 @@ use crate::syntax::{
     Assignment, AssignmentWord, Data, For, If, Let, Manifest, Module, Name, Override, Parameter, Prune, Resource, Say, Scalar, Statement,
     TypeDefaults, Use,
 };
+pub(crate) use extras::REFERENCE_HELP;
 
 /// Lowers a parsed document. The tree lacks what could not be understood; errors say what that is.
 pub(crate) fn lower(file: &Arc<str>, document: &KdlDocument) -> (Manifest, Vec<Diagnostic>) {
@@ -295,11 +296,11 @@ impl<'l> Lowerer<'l> {
             return None;
         }
         let max = self.property(parts, "max").and_then(|max| match max.scalar {
-            Scalar::Int(number) => u32::try_from(number).ok(),
+            Scalar::Int(number) => u32::try_from(number).ok().filter(|max| *max > 0),
             _ => None,
         });
         let (Some(max), true) = (max, types.len() <= 1) else {
-            self.error(codes::MISSING_NAME, "`prune` takes at most one type, and a number `max`", parts.name_range(), form);
+            self.error(codes::MISSING_NAME, "`prune` takes at most one type, and a number `max`, 1 or more", parts.name_range(), form);
             return None;
         };
         Some(Statement::Prune(Prune { type_name: types.into_iter().next(), max }))

@@ -7,9 +7,10 @@ use keel_engine::schema::TypeSchema;
 use crate::codes;
 use crate::compile::attributes::{SOURCE, TEMPLATE, stands_for};
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::foreign_words;
 use crate::inventory::RESERVED_VARIABLES;
 use crate::kinds::parse_kind;
-use crate::lower::STATEMENT_WORDS;
+use crate::lower::{REFERENCE_HELP, STATEMENT_WORDS};
 use crate::site::Site;
 use crate::sources::Source;
 use crate::syntax::{
@@ -158,10 +159,16 @@ impl Checker<'_> {
             if schema.attribute(stands_for(schema, name)).is_some() {
                 continue;
             }
+            if name == "before" {
+                self.error(codes::BAD_RELATION, "this is no reference", attribute.value.span(), REFERENCE_HELP);
+                continue;
+            }
             let more = if schema.attribute(SOURCE).is_some() { &[TEMPLATE][..] } else { &[] };
             let words = ["require", "before", "notify", "subscribe", "when", "tag", "noop"];
             let known = schema.attributes.iter().map(|attribute| attribute.name).chain(more.iter().copied()).chain(words);
-            let help = did_you_mean(name, known).unwrap_or_else(|| format!("`keel doc {}` lists its attributes", schema.name));
+            let elsewhere =
+                foreign_words::attribute(schema.name, name, |here| schema.attribute(here).is_some()).or_else(|| did_you_mean(name, known));
+            let help = elsewhere.unwrap_or_else(|| format!("`keel doc {}` lists its attributes", schema.name));
             self.error(codes::UNKNOWN_ATTRIBUTE, format!("`{}` has no attribute `{name}`", schema.name), attribute.name.span, help);
         }
     }

@@ -1,6 +1,7 @@
 //! What names mean at one place of a manifest: the host's variables below, block-local names above.
 
 mod advice;
+mod parsing;
 
 use std::collections::BTreeSet;
 use std::fmt;

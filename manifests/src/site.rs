@@ -2,31 +2,34 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use keel_engine::catalog::Catalog;
 use keel_engine::resource::Types;
 use keel_engine::schema::TypeSchema;
 
 use crate::codes;
-use crate::compile::{Compiled, Compiler};
+use crate::compile::{Compiled, Compiler, Outgoing, OutgoingRelations, Place};
 use crate::diagnostic::{Diagnostic, did_you_mean, sort};
 use crate::evaluation_error::EvalError;
 use crate::files::SiteFiles;
-use crate::fleet;
+use crate::fleet::{self, Pointer};
 use crate::inventory::ALL;
 use crate::library::WithLibrary;
 use crate::pattern::Pattern;
 use crate::selector::{Selector, SelectorError};
 use crate::site_data::{SiteData, SiteInput};
-use crate::sources::{LoweredCache, Sources};
+use crate::sources::{Extent, LoweredCache, Sources};
 use crate::syntax::{Assignment, AssignmentWord, Statement};
+use crate::workers::for_each;
 
 /// How a site is loaded.
 #[derive(Default)]
 pub struct LoadOptions<'c> {
     /// Facts and variables of this run.
     pub input: SiteInput,
+    /// Which modules are loaded.
+    pub extent: Extent,
     /// Lowered manifests of earlier runs.
     pub cache: Option<&'c dyn LoweredCache>,
 }
@@ -42,6 +45,8 @@ pub struct Site {
     selectors: HashMap<Arc<str>, Selector>,
     /// Whether loading found an error: then no host has a catalog.
     pub(crate) broken: bool,
+    /// What makes hosts wait for others that say so, found once for all compiles.
+    outgoing: OnceLock<OutgoingRelations>,
 }
 
 impl Site {
@@ -54,15 +59,16 @@ impl Site {
     ) -> (Option<Self>, Vec<Diagnostic>) {
         let (data, mut out) = SiteData::load(&files, options.input);
         let files = Arc::new(WithLibrary { site: files });
-        let sources = Sources::load(&*files, options.cache, &mut out);
+        let sources = Sources::load(&*files, options.extent, options.cache, &mut out);
         for (name, place) in &sources.modules {
             data.register_templates(name, Arc::clone(&files) as _, &in_folder(&place.folder, "templates"));
         }
         data.register_templates("", Arc::clone(&files) as _, "templates");
         let schemas = types.schemas().iter().enumerate().map(|(position, schema)| (schema.name, position)).collect();
-        let mut site = Self { data, sources, files, types, schemas, selectors: HashMap::new(), broken: false };
+        let mut site = Self { data, sources, files, types, schemas, selectors: HashMap::new(), broken: false, outgoing: OnceLock::new() };
         site.selectors = site.parse_selectors();
         crate::names::check(&site, &mut out);
+        crate::unused::check(&site, &mut out);
         sort(&mut out);
         site.broken = out.iter().any(Diagnostic::is_error);
         (Some(site), out)
@@ -93,14 +99,34 @@ impl Site {
         Compiler::run(self, host)
     }
 
+    /// Compiles several hosts on all processors; the results come in their order.
+    pub fn compile_all(&self, hosts: &[String]) -> Vec<Compiled> {
+        for_each(hosts, |host| self.compile(host))
+    }
+
     /// Checks the catalogs of all hosts together.
     pub fn check_fleet(&self, catalogs: &[Catalog]) -> Vec<Diagnostic> {
-        fleet::check(catalogs, &|catalog, origin| {
+        let place = |place: Place| Some((Arc::clone(&self.sources.all.get(place.source)?.path), place.span.into()));
+        let pointer = |host: &'_ str, relation: &'_ Outgoing| Pointer {
+            from: relation.host.clone(),
+            host: host.to_owned(),
+            target: relation.target.clone(),
+            word: relation.word,
+            place: place(relation.place),
+        };
+        let outgoing = if self.sources.point_elsewhere() { self.outgoing().required() } else { Vec::new() };
+        let pointers = outgoing.into_iter().map(|(host, relation)| pointer(host, relation)).collect();
+        fleet::check(catalogs, pointers, &|catalog, origin| {
             let path = catalog.files.get(origin.file as usize)?;
             let source = self.sources.all.iter().find(|source| source.path == *path)?;
             let offset = source.offset(origin.line, origin.column);
             Some((Arc::clone(&source.path), offset..source.word_end(offset)))
         })
+    }
+
+    /// What makes hosts wait for others that say so.
+    pub(crate) fn outgoing(&self) -> &OutgoingRelations {
+        self.outgoing.get_or_init(|| OutgoingRelations::collect(self))
     }
 
     /// The hosts that a selector means, in the order of the inventory.

@@ -267,6 +267,8 @@ impl SiteData {
             "hosts" => Some(Value::from_object(Hosts(Weak::clone(&self.myself)))),
             "groups" => Some(Value::from_object(Groups(Weak::clone(&self.myself)))),
             "facts" => self.facts_of(id),
+            // Ansible's word for an attribute that shall not be given: null says the same.
+            "omit" => Some(Value::from(())),
             "inventory_hostname" => self.inventory.host_at(id).map(|host| Value::from(&*host.name)),
             _ => None,
         }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::codes;
+use crate::compile::points_elsewhere;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::files::SiteFiles;
 use crate::library::{self, LIBRARY_FOLDER};
@@ -27,6 +28,16 @@ pub(crate) struct ModulePlace {
     pub(crate) folder: Arc<str>,
 }
 
+/// Which modules are loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Extent {
+    /// Those that are used: what a compile needs.
+    #[default]
+    Used,
+    /// Also the site's own that nobody uses, so that what is wrong with them is said before somebody does.
+    All,
+}
+
 /// All manifests that a site uses.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
@@ -36,34 +47,76 @@ pub(crate) struct Sources {
     pub(crate) modules: BTreeMap<Arc<str>, ModulePlace>,
     /// How many of the manifests say who gets what; the others hold a module each.
     pub(crate) roots: usize,
+    /// Modules that nobody uses, where all were loaded: they are only checked.
+    pub(crate) unused: BTreeSet<Arc<str>>,
+    /// Whether a `before` or `notify` in them leads to other hosts.
+    point_elsewhere: bool,
 }
 
 impl Sources {
     /// Loads the manifests of a site, and then, wave by wave, the modules they use.
-    pub(crate) fn load(files: &dyn SiteFiles, cache: Option<&dyn LoweredCache>, out: &mut Vec<Diagnostic>) -> Self {
+    pub(crate) fn load(files: &dyn SiteFiles, extent: Extent, cache: Option<&dyn LoweredCache>, out: &mut Vec<Diagnostic>) -> Self {
         let mut sources = Self::default();
         sources.load_roots(files, cache, out);
         let mut asked: BTreeSet<Arc<str>> = BTreeSet::new();
+        sources.load_used(files, cache, &mut asked, out);
+        if extent == Extent::All {
+            let others = sources.not_loaded(files).into_iter().filter(|name| asked.insert(Arc::clone(&name.text)));
+            let wave: Vec<_> = others.map(|name| (Arc::clone(&name.text), Arc::from(""), name)).collect();
+            sources.load_modules(files, cache, &wave, out);
+            sources.load_used(files, cache, &mut asked, out);
+            sources.unused = sources.find_unused();
+        }
+        sources.refuse_loops(out);
+        let none = BTreeSet::new();
+        sources.point_elsewhere = sources.all.iter().any(|source| points_elsewhere(&source.manifest.statements, &none));
+        sources
+    }
+
+    /// Loads what the manifests use that is not loaded yet.
+    fn load_used(
+        &mut self,
+        files: &dyn SiteFiles,
+        cache: Option<&dyn LoweredCache>,
+        asked: &mut BTreeSet<Arc<str>>,
+        out: &mut Vec<Diagnostic>,
+    ) {
         loop {
-            let mut wanted: Vec<(Arc<str>, Vec<Name>)> = Vec::new();
-            for source in &sources.all {
-                wanted.push((Arc::clone(&source.path), uses_of(&source.manifest.statements)));
-            }
             let mut wave: Vec<(Arc<str>, Arc<str>, Name)> = Vec::new();
-            for (path, names) in wanted {
-                for name in names {
-                    if !sources.modules.contains_key(&name.text) && asked.insert(Arc::clone(&name.text)) {
-                        wave.push((Arc::clone(&name.text), Arc::clone(&path), name));
+            for source in &self.all {
+                for name in uses_of(&source.manifest.statements) {
+                    if !self.modules.contains_key(&name.text) && asked.insert(Arc::clone(&name.text)) {
+                        wave.push((Arc::clone(&name.text), Arc::clone(&source.path), name));
                     }
                 }
             }
             if wave.is_empty() {
-                break;
+                return;
             }
-            sources.load_modules(files, cache, &wave, out);
+            self.load_modules(files, cache, &wave, out);
         }
-        sources.refuse_loops(out);
-        sources
+    }
+
+    /// The site's own modules that are not loaded.
+    fn not_loaded(&self, files: &dyn SiteFiles) -> Vec<Name> {
+        let listed = files.list("modules").unwrap_or_default();
+        let names = listed.iter().filter_map(|file| file.path.strip_prefix("modules/")?.strip_suffix("/module.kdl"));
+        let others = names.filter(|name| is_plain(name) && !self.modules.contains_key(*name));
+        others.map(|name| Name { text: Arc::from(name), span: Default::default() }).collect()
+    }
+
+    /// The modules to which no `use` leads from a block that says who gets something.
+    fn find_unused(&self) -> BTreeSet<Arc<str>> {
+        let mut unused: BTreeSet<Arc<str>> = self.modules.keys().cloned().collect();
+        let roots = self.all.iter().take(self.roots).flat_map(|source| &source.manifest.statements);
+        let mut open: Vec<Name> =
+            roots.filter(|root| !matches!(root, Statement::Module(_))).flat_map(|root| uses_of(std::slice::from_ref(root))).collect();
+        while let Some(used) = open.pop() {
+            if unused.remove(&used.text) {
+                open.extend(self.module(&used.text).into_iter().flat_map(|(_, module)| uses_of(&module.body)));
+            }
+        }
+        unused
     }
 
     /// The declaration behind a module's name.
@@ -73,6 +126,11 @@ impl Sources {
             Statement::Module(module) => Some((place, module)),
             _ => None,
         }
+    }
+
+    /// Whether any manifest makes other hosts wait: only then a compile has to know what the others declare.
+    pub(crate) fn point_elsewhere(&self) -> bool {
+        self.point_elsewhere
     }
 
     fn load_roots(&mut self, files: &dyn SiteFiles, cache: Option<&dyn LoweredCache>, out: &mut Vec<Diagnostic>) {
@@ -210,7 +268,7 @@ mod tests {
     fn load(files: &[(&str, &str)]) -> (Sources, Vec<&'static str>) {
         let files = MemoryFiles::new(files.iter().copied());
         let mut out = Vec::new();
-        let sources = Sources::load(&files, None, &mut out);
+        let sources = Sources::load(&files, Extent::Used, None, &mut out);
         (sources, out.into_iter().map(|diagnostic| diagnostic.code).collect())
     }
 
@@ -225,6 +283,21 @@ mod tests {
         assert_eq!(codes, [] as [&str; 0]);
         assert_eq!(sources.modules.keys().map(|name| &**name).collect::<Vec<_>>(), ["a", "b", "local"]);
         assert_eq!(sources.roots, 1);
+    }
+
+    #[test]
+    fn all_modules_are_loaded_where_that_is_asked_for() {
+        let files = MemoryFiles::new([
+            ("manifests/site.kdl", "group all {\n use a\n}"),
+            ("modules/a/module.kdl", "module a {\n}"),
+            ("modules/b/module.kdl", "module b {\n use chrony\n}"),
+            ("modules/broken/module.kdl", "module broken {"),
+        ]);
+        let mut out = Vec::new();
+        let sources = Sources::load(&files, Extent::All, None, &mut out);
+        assert_eq!(out.iter().map(|diagnostic| diagnostic.code).collect::<Vec<_>>(), ["KE0110", "KE0211"]);
+        assert_eq!(sources.modules.keys().map(|name| &**name).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(sources.unused.iter().map(|name| &**name).collect::<Vec<_>>(), ["b"]);
     }
 
     #[test]
@@ -251,9 +324,9 @@ mod tests {
         }
         let kept = Kept::default();
         let files = MemoryFiles::new([("manifests/site.kdl", "group all {\n file \"/a\" mode=\"0644\" {\n  require (file)\"/b\"\n }\n}")]);
-        let first = Sources::load(&files, Some(&kept), &mut Vec::new());
+        let first = Sources::load(&files, Extent::Used, Some(&kept), &mut Vec::new());
         assert_eq!(kept.0.lock().unwrap().len(), 1);
-        let second = Sources::load(&files, Some(&kept), &mut Vec::new());
+        let second = Sources::load(&files, Extent::Used, Some(&kept), &mut Vec::new());
         assert_eq!(first.all[0].manifest, second.all[0].manifest);
     }
 

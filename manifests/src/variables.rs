@@ -1,5 +1,7 @@
 //! Variables of one host: which tier wins, what is merged, and values that are evaluated when somebody asks.
 
+mod merging;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
@@ -9,13 +11,13 @@ use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object};
 
 use crate::codes;
-use crate::config::{MergeRule, SiteConfig};
 use crate::conversion::to_template;
 use crate::evaluation_error::EvalError;
-use crate::inventory::{HostId, merge_rule};
+use crate::inventory::HostId;
 use crate::secrets::SecretNames;
 use crate::site_data::SiteData;
 use crate::toml_reader::{Node, SourceFile, Tree};
+pub(crate) use merging::{merge, share_of_each};
 
 /// The most variables that may stand between a variable and the value it comes from.
 const MAX_CHAIN: usize = 40;
@@ -71,72 +73,6 @@ fn has_expression(node: &Node) -> bool {
         Tree::List(items) => items.iter().any(has_expression),
         Tree::Table(table) => table.values().any(|entry| has_expression(&entry.node)),
     }
-}
-
-/// Makes one value of what the tiers say, the weakest first, by the site's merge rules.
-///
-/// # Errors
-/// Fails if a rule asks to merge values of different types.
-pub(crate) fn merge(name: &str, layers: &[Layer<'_>], config: &SiteConfig, secrets: &SecretNames) -> Result<Raw, EvalError> {
-    let rule = merge_rule(config, name);
-    // Without a rule the strongest value replaces the others; what run variables set of it goes on top.
-    let from = if rule.is_some() { 0 } else { layers.iter().rposition(|layer| !layer.sets_part).unwrap_or(0) };
-    let layers = layers.get(from..).unwrap_or_default();
-    let last = match layers {
-        [] => return Err(EvalError::new(codes::UNDEFINED, format!("`{name}` is not defined"))),
-        [only] => return Ok(Raw::new(only.node, only.source, secrets)),
-        [.., last] => last,
-    };
-    if rule == Some(MergeRule::ListUnique) {
-        return merge_lists(name, layers, secrets);
-    }
-    if rule == Some(MergeRule::Deep) && layers.iter().all(|layer| !matches!(layer.node.tree, Tree::Table(_))) && name.contains('.') {
-        return Ok(Raw::new(last.node, last.source, secrets));
-    }
-    if !layers.iter().all(|layer| matches!(layer.node.tree, Tree::Table(_))) {
-        return Err(mismatch(name, layers));
-    }
-    let mut keys: IndexMap<&str, Vec<Layer<'_>>> = IndexMap::new();
-    for layer in layers {
-        let Tree::Table(table) = &layer.node.tree else { continue };
-        for (key, entry) in table {
-            keys.entry(key).or_default().push(Layer { node: &entry.node, ..*layer });
-        }
-    }
-    let merged = keys.into_iter().map(|(key, layers)| {
-        let path = format!("{name}.{key}");
-        Ok((key.to_owned(), merge(&path, &settle_part(&layers), config, secrets)?))
-    });
-    Ok(Raw::Table(Arc::new(merged.collect::<Result<_, EvalError>>()?)))
-}
-
-/// Below a dotted name from the command line, what is not a table replaces.
-fn settle_part<'a>(layers: &[Layer<'a>]) -> Vec<Layer<'a>> {
-    layers.iter().map(|layer| Layer { sets_part: layer.sets_part && matches!(layer.node.tree, Tree::Table(_)), ..*layer }).collect()
-}
-
-fn merge_lists(name: &str, layers: &[Layer<'_>], secrets: &SecretNames) -> Result<Raw, EvalError> {
-    let mut seen = Vec::new();
-    let mut items = Vec::new();
-    for layer in layers.iter().rev() {
-        let Tree::List(list) = &layer.node.tree else { return Err(mismatch(name, layers)) };
-        for item in list {
-            let value = item.to_value();
-            if !seen.contains(&value) {
-                seen.push(value);
-                items.push(Raw::new(item, layer.source, secrets));
-            }
-        }
-    }
-    Ok(Raw::List(Arc::new(items)))
-}
-
-fn mismatch(name: &str, layers: &[Layer<'_>]) -> EvalError {
-    let mut error = EvalError::new(codes::MERGE_MISMATCH, format!("`{name}` is merged over the tiers, but not all say the same type"));
-    for layer in layers {
-        error = error.at(&layer.source.path, layer.node.span.clone(), format!("a {}", layer.node.type_name()));
-    }
-    error.help("give tables (or lists) everywhere, or take the rule out of keel.toml")
 }
 
 /// What was found out about one host's variables before.

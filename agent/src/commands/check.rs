@@ -1,11 +1,7 @@
 //! `keel check`.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use clap::{Args, ValueEnum};
 use keel_engine::catalog::Catalog;
-use keel_manifests::compile::Compiled;
 use keel_manifests::diagnostic::Diagnostic;
 use keel_manifests::site::Site;
 use keel_manifests::site_data::SiteInput;
@@ -81,29 +77,11 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
     Ok(u8::from(failed))
 }
 
-/// Compiles hosts on all processors. What several hosts say in the same words is said once.
+/// Compiles hosts. What several hosts say in the same words is said once.
 fn compile_all(site: &Site, hosts: &[String]) -> (Vec<Catalog>, Vec<Diagnostic>) {
-    let next = AtomicUsize::new(0);
-    let results: Vec<Mutex<Option<Compiled>>> = hosts.iter().map(|_| Mutex::new(None)).collect();
-    let workers = std::thread::available_parallelism().map_or(2, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..workers.min(hosts.len()) {
-            scope.spawn(|| {
-                loop {
-                    let position = next.fetch_add(1, Ordering::Relaxed);
-                    let (Some(host), Some(result)) = (hosts.get(position), results.get(position)) else { return };
-                    let compiled = site.compile(host);
-                    if let Ok(mut result) = result.lock() {
-                        *result = Some(compiled);
-                    }
-                }
-            });
-        }
-    });
     let mut catalogs = Vec::new();
     let mut found: Vec<Diagnostic> = Vec::new();
-    for result in results {
-        let Some(compiled) = result.into_inner().ok().flatten() else { continue };
+    for compiled in site.compile_all(hosts) {
         catalogs.extend(compiled.catalog);
         for diagnostic in compiled.diagnostics {
             let again = found

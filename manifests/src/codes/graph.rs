@@ -21,4 +21,6 @@ codes! { GRAPH:
         "One resource decides all of a file's content, and another one a line, a block or a setting in it: each would undo the other's work in every run, whatever their order. A `file` without content decides owner and mode only, and goes along with the others.";
     OWN_FILES = "KE0709", "a resource manages the program's own files",
         "/etc/keel/identity opens the secrets, /var/lib/keel holds what is known of the host, and /run/keel holds the lock of a run. No resource may change them.";
+    FLEET_INCOMPLETE = "KE0710", "what another host orders cannot be told",
+        "A `before` or `notify` with host=, group= or on= makes the other host wait, so its compile needs what the declaring host says. The declaring host's manifests have errors, and a relation to this host may be missing until they are mended.";
 }

@@ -87,6 +87,4 @@ codes! { LANGUAGE:
         "Modes are texts, \"0644\", or octal numbers, 0o644: the decimal number 644 would be another mode.";
     CONTENT_TWICE = "KE0242", "a content from two places",
         "`content`, `template` and `source` each say what a file holds; one of them is enough.";
-    FORWARD_ELSEWHERE = "KE0243", "`before` or `notify` with another host",
-        "A host's catalog holds what the host waits for, and the other host would never learn of a `before` or `notify` that stands here. Write `require` or `subscribe` in the resource of the host that waits, with host=, group= or on= for this one.";
 }

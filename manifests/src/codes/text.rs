@@ -24,7 +24,7 @@ codes! { TEXT:
     NOT_CLOSED = "KE0110", "a string, comment or brace is not closed",
         "The place is where it was opened. A string in \"quotes\" ends on its line; longer ones stand between lines of three quotes.";
     SYNTAX = "KE0111", "the text is not KDL",
-        "The parser could not go on here. The manual's page on the language shows every form there is.";
+        "The parser could not go on here. manifests/README.md shows the forms there are.";
     BARE_KEYWORD = "KE0112", "a keyword without its `#`",
         "KDL writes `#true`, `#false` and `#null`, so that they cannot be taken for names.";
     UNQUOTED = "KE0113", "a value needs quotes",

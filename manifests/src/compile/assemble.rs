@@ -7,12 +7,14 @@ use keel_engine::attributes::AttributeError;
 use keel_engine::catalog::{Catalog, Container, Origin, Resource};
 use keel_engine::footprint::Footprint;
 use keel_engine::schema::TypeSchema;
+use keel_engine::value::Value;
 
 use super::drafts::{Draft, Drafts};
 use super::{Compiler, Place};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::footprints;
+use crate::foreign_words;
 
 impl<'s> Compiler<'s> {
     /// Makes the catalog, complete or not, and says everything that is wrong with it.
@@ -69,6 +71,8 @@ impl<'s> Compiler<'s> {
         let mut footprints = Vec::with_capacity(drafts.len());
         let mut places = Vec::with_capacity(drafts.len());
         for mut draft in drafts {
+            // Null says that an attribute is not given, also where `defaults` would give it.
+            draft.written.values.retain(|_, value| *value != Value::Null);
             let resource = Resource {
                 address: draft.address.clone(),
                 attributes: std::mem::take(&mut draft.written.values),
@@ -102,7 +106,8 @@ impl<'s> Compiler<'s> {
                 (false, false) if required => (codes::MISSING_ATTRIBUTE, format!("{} needs the attribute `{name}`", draft.address)),
                 _ => (codes::BAD_ATTRIBUTE, format!("{}: `{name}` {}", draft.address, verb(&error.message))),
             };
-            let help = error.help.or_else(|| schema.and_then(|schema| describe(schema, name)));
+            let elsewhere = resource.attributes.get(name).and_then(|value| foreign_words::value(&draft.address.type_name, name, value));
+            let help = elsewhere.or(error.help).or_else(|| schema.and_then(|schema| describe(schema, name)));
             self.error(code, message, place, help.unwrap_or_else(|| format!("`keel doc {}` has the attributes", draft.address.type_name)));
         }
     }

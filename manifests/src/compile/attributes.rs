@@ -7,7 +7,7 @@ use keel_engine::schema::TypeSchema;
 use keel_engine::value::{Map, Value};
 
 use super::frame::Frame;
-use super::{Compiler, Place, RENDERED_BYTES_MAX};
+use super::{Compiler, Place, Purpose, RENDERED_BYTES_MAX};
 use crate::codes;
 use crate::syntax::{Attribute, Data};
 
@@ -41,6 +41,9 @@ impl<'s> Compiler<'s> {
     /// Evaluates the attributes of a declaration.
     pub(super) fn attributes(&mut self, attributes: &'s [Attribute], schema: &TypeSchema, frame: &Frame<'s>) -> Written {
         let mut written = Written { values: Map::with_capacity(attributes.len()), ..Written::default() };
+        if self.purpose == Purpose::Outgoing {
+            return written;
+        }
         let mut content: Option<(&str, Place)> = None;
         for attribute in attributes {
             let name = stands_for(schema, &attribute.name.text);
@@ -122,6 +125,9 @@ impl<'s> Compiler<'s> {
 
     /// Adds what the blocks around and the site say for the type.
     pub(super) fn with_defaults(&mut self, mut written: Written, schema: &TypeSchema, frame: &Frame<'s>) -> Written {
+        if self.purpose == Purpose::Outgoing {
+            return written;
+        }
         let mut layer = frame.defaults.clone();
         while let Some(current) = layer {
             let entries = current.entries.iter().filter(|entry| *entry.type_name.text == *schema.name);

@@ -6,6 +6,7 @@ use keel_engine::address::Address;
 use keel_engine::catalog::{Effect, Gate, Node, Relation, RelationWord};
 
 use super::frame::Frame;
+use super::outgoing::is_forward;
 use super::{Compiler, Place, RELATIONS_MAX};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, did_you_mean};
@@ -13,12 +14,12 @@ use crate::syntax::{self, Literal, RelationPlace};
 
 /// A relation whose target may not be declared yet.
 pub(super) struct PendingRelation<'s> {
-    from: Node,
-    written: &'s syntax::Relation,
-    target: Address,
-    place: Place,
+    pub(super) from: Node,
+    pub(super) written: &'s syntax::Relation,
+    pub(super) target: Address,
+    pub(super) place: Place,
     /// Other hosts whose thing is meant; none for this host's own.
-    hosts: Option<Vec<String>>,
+    pub(super) hosts: Option<Vec<String>>,
 }
 
 impl PendingRelation<'_> {
@@ -32,7 +33,7 @@ impl PendingRelation<'_> {
 const DANGLING_MAX: usize = 50;
 
 /// What relations point at, while they are resolved.
-struct Targets<'s> {
+pub(super) struct Targets<'s> {
     /// The first container of each module.
     containers: HashMap<&'s str, usize>,
     /// How many relations pointed at nothing so far.
@@ -90,7 +91,8 @@ impl<'s> Compiler<'s> {
             _ => self.selected(&text, literal, frame)?,
         };
         if selected.is_empty() && !written.optional {
-            let message = format!("`{}` means no host at present: it waits for nobody", written.word);
+            let effect = if is_forward(written.word) { "nobody waits" } else { "it waits for nobody" };
+            let message = format!("`{}` means no host at present: {effect}", written.word);
             let diagnostic = self.label(Diagnostic::warning(codes::NOBODY, message), at, "means nobody");
             self.say(diagnostic.help("optional=#true says that this is meant"));
         }
@@ -144,6 +146,8 @@ impl<'s> Compiler<'s> {
             let notify = effect_of(pending.written);
             let origin = Default::default();
             match &pending.hosts {
+                // Who waits for these is another host: its catalog holds the gate.
+                Some(_) if is_forward(word) => {}
                 Some(hosts) => {
                     for host in hosts {
                         let (target, optional) = (pending.target.clone(), pending.written.optional);
@@ -167,6 +171,7 @@ impl<'s> Compiler<'s> {
                 }
             }
         }
+        gates.extend(self.gates_from_others(&targets));
         Resolved { relations, gates }
     }
 
@@ -185,13 +190,17 @@ impl<'s> Compiler<'s> {
         outer == inner
     }
 
+    /// This host's thing of an address.
+    pub(super) fn find_target(&self, address: &Address, targets: &Targets<'s>) -> Option<Node> {
+        match address.is_container() {
+            true => targets.containers.get(&*address.title).copied().map(Node::Container),
+            false => self.drafts.find(address).map(Node::Resource),
+        }
+    }
+
     fn target(&mut self, pending: &PendingRelation<'s>, targets: &mut Targets<'s>) -> Option<Node> {
         let address = &pending.target;
-        let found = if address.is_container() {
-            targets.containers.get(&*address.title).copied().map(Node::Container)
-        } else {
-            self.drafts.find(address).map(Node::Resource)
-        };
+        let found = self.find_target(address, targets);
         // Unknown types were reported when the site was loaded.
         let type_known = address.is_container() || self.site.schema(&address.type_name).is_some();
         if found.is_some() || pending.written.optional || !type_known {
@@ -214,7 +223,7 @@ impl<'s> Compiler<'s> {
 }
 
 /// The refresh that a relation carries; without a word it is a restart.
-fn effect_of(written: &syntax::Relation) -> Option<Effect> {
+pub(super) fn effect_of(written: &syntax::Relation) -> Option<Effect> {
     let effect = match written.effect.as_ref().map(|effect| &*effect.text) {
         Some("reload") => Effect::Reload,
         _ => Effect::Restart,

@@ -40,6 +40,17 @@ pub(super) fn register(environment: &mut Environment<'static>) {
     }
 }
 
+/// The names of the filters.
+pub(super) fn filters() -> impl Iterator<Item = &'static str> {
+    FILTERS.iter().map(|(name, _)| *name)
+}
+
+/// The names of the functions.
+#[cfg(test)]
+pub(super) fn functions() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.iter().map(|(name, _)| *name)
+}
+
 fn refused(name: &str, help: &str) -> Error {
     EvalError::new(codes::REFUSED_FUNCTION, format!("`{name}` would give another result each time, and is not available")).help(help).into()
 }

@@ -25,10 +25,20 @@ fn relation_word(word: &str) -> Option<RelationWord> {
     })
 }
 
+/// What to say where a reference is expected.
+pub(crate) const REFERENCE_HELP: &str = "write (type)title, such as (service)nginx or (file)\"/etc/motd\"";
+
+/// `line` and `block` have an attribute `before`: a pattern, where the relation has references. Whether a type has it
+/// is not known here; the check of names says so of the others.
+fn may_be_attribute<'e>(word: RelationWord, mut entries: impl Iterator<Item = &'e KdlEntry>) -> bool {
+    word == RelationWord::Before
+        && entries.next().is_some_and(|first| first.ty().is_none() && first.value().is_string() && entries.next().is_none())
+}
+
 impl Lowerer<'_> {
     /// Takes a property if it is one of these; tells whether it was.
     pub(super) fn extra_property(&mut self, extras: &mut Extras, name: &KdlIdentifier, entry: &KdlEntry) -> bool {
-        if let Some(word) = relation_word(name.value()) {
+        if let Some(word) = relation_word(name.value()).filter(|word| !may_be_attribute(*word, std::iter::once(entry))) {
             if let Some(target) = self.reference(entry) {
                 let span = name.range().into();
                 let place = RelationPlace::Here;
@@ -36,7 +46,7 @@ impl Lowerer<'_> {
             }
             return true;
         }
-        if !EXTRA_WORDS.contains(&name.value()) {
+        if !EXTRA_WORDS.contains(&name.value()) || relation_word(name.value()).is_some() {
             return false;
         }
         if let Some(literal) = self.literal(entry) {
@@ -48,11 +58,12 @@ impl Lowerer<'_> {
     /// Takes a child if it is one of these; tells whether it was.
     pub(super) fn extra_child(&mut self, extras: &mut Extras, node: &KdlNode) -> bool {
         let parts = Parts::of(node);
-        if let Some(word) = relation_word(parts.word()) {
+        let is_relation = |word: &RelationWord| !may_be_attribute(*word, node.entries().iter());
+        if let Some(word) = relation_word(parts.word()).filter(is_relation) {
             extras.relations.extend(self.relation(&parts, word));
             return true;
         }
-        if !EXTRA_WORDS.contains(&parts.word()) {
+        if !EXTRA_WORDS.contains(&parts.word()) || relation_word(parts.word()).is_some() {
             return false;
         }
         self.refuse_properties(&parts, &[]);
@@ -94,9 +105,8 @@ impl Lowerer<'_> {
     /// `(type)title`
     pub(super) fn reference(&mut self, entry: &KdlEntry) -> Option<Reference> {
         let span = value_span(entry);
-        let help = "write (type)title, such as (service)nginx or (file)\"/etc/motd\"";
         let (Some(ty), Some(title)) = (entry.ty(), entry.value().as_string()) else {
-            self.error(codes::BAD_RELATION, "this is no reference", entry.range(), help);
+            self.error(codes::BAD_RELATION, "this is no reference", entry.range(), REFERENCE_HELP);
             return None;
         };
         let title = Literal { scalar: Scalar::Text(title.into()), mark: Mark::Plain, span };
@@ -127,7 +137,7 @@ impl Lowerer<'_> {
             }
         };
         let effect = self.effect(parts);
-        let place = self.place(parts, word);
+        let place = self.place(parts);
         (!targets.is_empty()).then(|| Relation { word, targets, place, optional, effect, span: parts.name_range().into() })
     }
 
@@ -144,9 +154,8 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Whose thing a relation means. A host knows its own catalog and no other, so only who waits can say that it
-    /// waits for another host.
-    fn place(&mut self, parts: &Parts<'_>, word: RelationWord) -> RelationPlace {
+    /// Whose thing a relation means.
+    fn place(&mut self, parts: &Parts<'_>) -> RelationPlace {
         let mut given = Vec::new();
         for (word, make) in [("host", RelationPlace::Host as fn(Literal) -> _), ("group", RelationPlace::Group), ("on", RelationPlace::On)]
         {
@@ -155,16 +164,6 @@ impl Lowerer<'_> {
         if let [_, (span, _), ..] = given.as_slice() {
             let help = "`on` takes a selector that says both: on=\"group:db and host:db-1\"";
             self.error(codes::BAD_RELATION, "one of `host`, `group` and `on` is enough", (*span).into(), help);
-        }
-        let waits = match word {
-            RelationWord::Require | RelationWord::Subscribe => None,
-            RelationWord::Before => Some(RelationWord::Require),
-            RelationWord::Notify => Some(RelationWord::Subscribe),
-        };
-        if let (Some(waits), Some((span, _))) = (waits, given.first()) {
-            let message = format!("`{word}` cannot reach another host");
-            let help = format!("write it where it is waited for: `{waits} (type)title host=NAME` in the other host's resource");
-            self.error(codes::FORWARD_ELSEWHERE, message, (*span).into(), help);
         }
         given.into_iter().next().map_or(RelationPlace::Here, |(_, place)| place)
     }

@@ -61,8 +61,12 @@ impl Scope {
             return error;
         }
         let snippet = error.range.clone().and_then(|range| source.get(range)).unwrap_or(source).trim();
-        let is_path =
-            |text: &str| text.split('.').all(|key| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
+        // Of `name['key']` with an unknown name, the name is what is missing.
+        let snippet = match snippet.split_once('[') {
+            Some((name, _)) if is_name(name) && self.find(name).is_none() => name,
+            _ => snippet,
+        };
+        let is_path = |text: &str| text.split('.').all(is_name);
         if is_path(snippet) {
             let mut keys = snippet.split('.');
             let first = keys.next().unwrap_or_default();
@@ -72,6 +76,8 @@ impl Scope {
                     if first == "facts" {
                         let host = self.host_name();
                         error.help.push(format!("the site has no facts of {host}: on it, run `keel facts > facts/{host}.json`"));
+                    } else if let Some(help) = from_ansible(first) {
+                        error.help.push(help.to_owned());
                     } else {
                         error.help.extend(did_you_mean(first, self.names().iter().map(String::as_str)));
                     }
@@ -84,6 +90,32 @@ impl Scope {
         }
         error
     }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Variables that people know from Ansible, with what says the same here.
+const ANSIBLE: [(&str, &str); 13] = [
+    ("hostvars", "another host's variables are `hosts['NAME'].vars.KEY`, its facts `hosts['NAME'].facts.KEY`"),
+    ("group_names", "write `host.groups`"),
+    ("ansible_host", "write `host.address`"),
+    ("ansible_managed", "write the line down"),
+    ("ansible_check_mode", "a plan is an apply that stops before the change: nothing can depend on which of them it is"),
+    ("ansible_play_hosts", "write `hosts`, or `groups.NAME.hosts`"),
+    ("play_hosts", "write `hosts`, or `groups.NAME.hosts`"),
+    ("inventory_hostname_short", "write `inventory_hostname.split('.')[0]`"),
+    ("item", "a loop names its items itself: `for user in=\"users\"`"),
+    ("vars", "write the variable's name; a table holds those that are looked up by name"),
+    ("role_path", "templates and files are named below their module's own folders"),
+    ("playbook_dir", "templates and files are named below their module's own folders"),
+    ("lookup", "use a variable, a fact, a template or `secret('...')`"),
+];
+
+fn from_ansible(name: &str) -> Option<&'static str> {
+    let known = ANSIBLE.iter().find(|(other, _)| *other == name).map(|(_, help)| *help);
+    known.or_else(|| name.starts_with("ansible_").then_some("what a host says of itself is in `facts`; `keel facts` prints it"))
 }
 
 /// Finds the first field on a path that is missing, and the fields that are there instead.

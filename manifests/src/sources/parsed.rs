@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use keel_engine::digest::Digest;
 
@@ -11,6 +10,7 @@ use crate::diagnostic::Diagnostic;
 use crate::files::SiteFiles;
 use crate::parse::parse;
 use crate::syntax::{Manifest, Span};
+use crate::workers::for_each;
 
 /// Keeps lowered manifests between runs, under the hash of their text. Anything may be forgotten.
 pub trait LoweredCache: Sync {
@@ -80,33 +80,13 @@ impl Source {
     }
 }
 
-/// How much stack a parsing thread has: the kdl crate needs some 25 KiB a level, callers may have little.
-const PARSER_STACK_BYTES: usize = 16 << 20;
-
 /// Parses files, several at a time, and returns the results in their order.
 pub(super) fn parse_all(
     files: &dyn SiteFiles,
     cache: Option<&dyn LoweredCache>,
     paths: &[String],
 ) -> Vec<(Option<Source>, Vec<Diagnostic>)> {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(paths.len());
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        while let Some((position, path)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, paths.get(at)?))) {
-            done.push((position, parse_one(files, cache, path)));
-        }
-        done
-    };
-    let mut results: Vec<_> = std::thread::scope(|scope| {
-        let spawn = |_| std::thread::Builder::new().stack_size(PARSER_STACK_BYTES).spawn_scoped(scope, work);
-        let threads: Vec<_> = (0..workers).filter_map(|number| spawn(number).ok()).collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    });
-    // Where no thread could be had, this one does what is left.
-    results.extend(work());
-    results.sort_by_key(|(position, _)| *position);
-    results.into_iter().map(|(_, result)| result).collect()
+    for_each(paths, |path| parse_one(files, cache, path))
 }
 
 fn parse_one(files: &dyn SiteFiles, cache: Option<&dyn LoweredCache>, path: &str) -> (Option<Source>, Vec<Diagnostic>) {

@@ -143,7 +143,32 @@ fn explain_lists_all_who_speak_and_says_why() {
     );
     assert_eq!(explained.value, Some(Value::Int(8)));
     let merged = scope.site().explain("web-1", "nginx.port").unwrap().unwrap();
-    assert!(merged.candidates.iter().all(|candidate| candidate.winner));
+    let winners: Vec<_> = merged.candidates.iter().filter(|candidate| candidate.winner).map(|candidate| candidate.tier.as_str()).collect();
+    assert_eq!(winners, ["run"], "{merged:?}");
     assert_eq!(merged.value, Some(Value::Int(81)));
     assert_eq!(scope.site().explain("nobody", "x"), Ok(None));
+}
+
+#[test]
+fn explain_tells_what_each_tier_adds_to_a_merged_value() {
+    let files = [
+        ("keel.toml", "merge = { app = 'deep', names = 'list-unique' }\n"),
+        ("inventory/hosts.toml", "[hosts.web-1]\ngroups = ['web']\nvars = { app = { log = { level = 'debug' } }, names = ['b'] }\n"),
+        ("inventory/groups/all.toml", "[vars]\napp = { port = 80, log = { level = 'info' } }\nnames = ['b']\n"),
+        ("inventory/groups/web.toml", "tier = 'custom'\n[vars]\napp = { log = { level = 'warn' } }\nnames = ['a', 'b']\n"),
+    ];
+    let site = site(&files);
+    let told = |key: &str| -> Vec<(String, bool, String)> {
+        let explained = site.explain("web-1", key).unwrap().unwrap();
+        explained.candidates.into_iter().map(|found| (found.tier, found.winner, found.why)).collect()
+    };
+    let app = told("app");
+    let took_part: Vec<bool> = app.iter().map(|(_, winner, _)| *winner).collect();
+    assert_eq!(took_part, [true, false, true], "{app:?}");
+    assert!(app[0].2.contains("`port` from here") && app[1].2.contains("stronger ones say all of it"), "{app:?}");
+    let level = told("app.log.level");
+    assert_eq!(level.iter().map(|(_, winner, _)| *winner).collect::<Vec<_>>(), [false, false, true], "{level:?}");
+    assert_eq!(told("app.port").len(), 1, "only who says something on the part is listed");
+    let names = told("names");
+    assert_eq!(names.iter().map(|(_, winner, _)| *winner).collect::<Vec<_>>(), [false, true, true], "{names:?}");
 }
