@@ -7,6 +7,7 @@ pub mod commands;
 pub mod compile_cache;
 pub mod error;
 pub mod facts;
+pub mod lowered_files;
 pub mod plan_file;
 pub mod progress;
 pub mod render;

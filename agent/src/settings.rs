@@ -20,13 +20,15 @@ pub struct Environment {
     pub identity: Option<PathBuf>,
     /// The user's folder for settings: `XDG_CONFIG_HOME`, else `~/.config`.
     pub user_config: Option<PathBuf>,
+    /// The user's folder for what can be made anew: `XDG_CACHE_HOME`, else `~/.cache`.
+    pub user_cache: Option<PathBuf>,
 }
 
 impl Environment {
     /// Reads it.
     pub fn read() -> Self {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let home_config = || variable("HOME").map(|home| PathBuf::from(home).join(".config"));
+        let at_home = |folder: &str| variable("HOME").map(|home| PathBuf::from(home).join(folder));
         Self {
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
@@ -34,7 +36,8 @@ impl Environment {
             is_root: nix::unistd::geteuid().is_root(),
             folder: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             identity: variable("KEEL_IDENTITY").map(PathBuf::from),
-            user_config: variable("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home_config),
+            user_config: variable("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| at_home(".config")),
+            user_cache: variable("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| at_home(".cache")).filter(|path| path.is_absolute()),
         }
     }
 

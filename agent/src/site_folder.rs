@@ -13,6 +13,9 @@ use crate::error::{Error, Result};
 /// The file that makes a folder a site.
 pub const SITE_FILE: &str = "keel.toml";
 
+/// Files of a site are read whole; larger ones are no part of one.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+
 /// A folder with a `keel.toml`.
 #[derive(Debug, Clone)]
 pub struct SiteFolder {
@@ -115,8 +118,9 @@ impl SiteFolder {
 impl SiteFiles for SiteFolder {
     fn read(&self, path: &str) -> std::result::Result<Option<Arc<[u8]>>, String> {
         let Some(real) = self.locate(path)? else { return Ok(None) };
-        if !real.is_file() {
-            return Ok(None);
+        let Some(metadata) = fs::metadata(&real).ok().filter(fs::Metadata::is_file) else { return Ok(None) };
+        if metadata.len() > FILE_BYTES_MAX {
+            return Err(format!("{path} is larger than 1 GiB: let the host fetch it, with `archive` or `exec`"));
         }
         fs::read(&real).map(|bytes| Some(Arc::from(bytes))).map_err(|error| format!("{path}: {error}"))
     }
@@ -146,6 +150,11 @@ mod tests {
         let listed: Vec<String> = site.list("manifests").unwrap().into_iter().map(|file| file.path).collect();
         assert_eq!(listed, ["manifests/a.kdl", "manifests/b.kdl", "manifests/link"]);
         assert!(site.read("manifests/link").unwrap_err().contains("leaves the site"));
+        std::os::unix::fs::symlink("loop", root.path().join("site/manifests/loop")).unwrap();
+        assert!(site.read("manifests/loop").is_err());
+        let huge = fs::File::create(root.path().join("site/huge")).unwrap();
+        huge.set_len(2 << 30).unwrap();
+        assert!(site.read("huge").unwrap_err().contains("larger than 1 GiB"));
         assert!(site.read("../outside").is_err());
         assert_eq!(site.read("manifests/none.kdl").unwrap(), None);
         assert_eq!(site.list("nowhere").unwrap(), []);

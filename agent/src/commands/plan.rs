@@ -7,7 +7,7 @@ use clap::Args;
 use keel_engine::report::{Mode, Report};
 use keel_engine::walk::Filter;
 
-use super::target::{self, FactSource, HostArguments, SiteArgument};
+use super::target::{self, FactSource, HostArguments, Kept, SiteArgument};
 use crate::cli::{Context, print, print_json};
 use crate::compile_cache::{CompileCache, Key, Request};
 use crate::error::{Error, Result};
@@ -98,7 +98,7 @@ pub(super) fn prepare(site: Option<&Path>, arguments: &RunArguments, mode: Mode,
     if let Some(desired) = key.as_ref().and_then(|key| cache.load(key)) {
         return Ok(Prepared { folder, desired });
     }
-    let compiled = target::compile_with(folder.clone(), &arguments.host, Some(facts), context)?;
+    let compiled = target::compile_with(folder.clone(), &arguments.host, Some(facts), Kept::Below(&arguments.root, mode), context)?;
     let bytes = compiled.catalog.to_bytes().map_err(|error| Error::host(format!("cannot encode the catalog: {error}")))?;
     if let (Mode::Apply, true, Some(key)) = (mode, compiled.silent, key) {
         // Without the cache the next run compiles again, and is right all the same.

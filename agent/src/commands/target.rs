@@ -7,13 +7,16 @@ use std::sync::Arc;
 use clap::Args;
 use keel_engine::catalog::Catalog;
 use keel_engine::contents::MemoryContents;
+use keel_engine::report::Mode;
 use keel_engine::value::Map;
 use keel_manifests::diagnostic::{Diagnostic, did_you_mean};
 use keel_manifests::site::{LoadOptions, Site};
 use keel_manifests::site_data::SiteInput;
+use keel_manifests::sources::Extent;
 
 use crate::cli::{Context, print_error};
 use crate::error::{Error, Result};
+use crate::lowered_files::LoweredFiles;
 use crate::render::diagnostics::{self, Sources};
 use crate::site_folder::SiteFolder;
 
@@ -48,6 +51,31 @@ pub(super) enum FactSource<'a> {
     Live(&'a Path),
 }
 
+/// Where manifests are kept as they were read before.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kept<'a> {
+    /// In the user's own cache.
+    ByUser,
+    /// Below the root of a run; a plan reads there and writes nothing.
+    Below(&'a Path, Mode),
+}
+
+impl Kept<'_> {
+    fn open(self, site: &SiteFolder, context: &Context) -> LoweredFiles {
+        let folder = match self {
+            Kept::ByUser => context.environment.user_cache.as_ref().map(|folder| folder.join("keel")),
+            Kept::Below(root, _) => Some(root.join("var/cache/keel/lowered")),
+        };
+        LoweredFiles::of(folder.as_deref(), site)
+    }
+
+    fn close(self, lowered: &LoweredFiles) {
+        if !matches!(self, Kept::Below(_, Mode::Plan)) {
+            lowered.keep();
+        }
+    }
+}
+
 /// A site in its folder.
 pub(super) struct LoadedSite {
     /// The site.
@@ -68,18 +96,25 @@ pub(super) struct CompiledHost {
     pub(super) silent: bool,
 }
 
-/// Loads a site. Findings are in the result; they are errors only where nothing can be loaded.
+/// Loads all of a site to check it. Findings are in the result; they are errors only where nothing can be loaded.
 ///
 /// # Errors
 /// There is no site, or it cannot be read at all.
 pub(super) fn load(argument: Option<&Path>, input: SiteInput, context: &Context) -> Result<LoadedSite> {
     let folder = SiteFolder::find(argument, &context.environment.folder)?;
-    let files = Arc::new(folder.clone());
-    let (site, found) = Site::load(files, LoadOptions { input, cache: None }, keel_resources::declared());
+    let lowered = Kept::ByUser.open(&folder, context);
+    let loaded = load_lowered(&folder, input, Extent::All, &lowered, context);
+    Kept::ByUser.close(&lowered);
+    loaded
+}
+
+fn load_lowered(folder: &SiteFolder, input: SiteInput, extent: Extent, lowered: &LoweredFiles, context: &Context) -> Result<LoadedSite> {
+    let options = LoadOptions { input, extent, cache: Some(lowered) };
+    let (site, found) = Site::load(Arc::new(folder.clone()), options, keel_resources::declared());
     match site {
         Some(site) => Ok(LoadedSite { site, diagnostics: found }),
         None => {
-            let sources = Sources::of(&found, &folder);
+            let sources = Sources::of(&found, folder);
             print_error(&diagnostics::text(&found, &sources, context.paint_errors()));
             Err(Error::site("the site cannot be loaded"))
         }
@@ -92,7 +127,7 @@ pub(super) fn load(argument: Option<&Path>, input: SiteInput, context: &Context)
 /// The host has no catalog.
 pub(super) fn compile(site: Option<&Path>, arguments: &HostArguments, facts: FactSource<'_>, context: &Context) -> Result<CompiledHost> {
     let folder = SiteFolder::find(site, &context.environment.folder)?;
-    compile_with(folder, arguments, self::facts(arguments, facts)?, context)
+    compile_with(folder, arguments, self::facts(arguments, facts)?, Kept::ByUser, context)
 }
 
 /// The facts that a compile gets instead of the recorded ones.
@@ -111,14 +146,24 @@ pub(super) fn facts(arguments: &HostArguments, source: FactSource<'_>) -> Result
 ///
 /// # Errors
 /// As [`compile`].
-pub(super) fn compile_with(folder: SiteFolder, arguments: &HostArguments, live: Option<Map>, context: &Context) -> Result<CompiledHost> {
-    let (loaded, host) = load_with(&folder, arguments, live, context)?;
+pub(super) fn compile_with(
+    folder: SiteFolder,
+    arguments: &HostArguments,
+    live: Option<Map>,
+    kept: Kept<'_>,
+    context: &Context,
+) -> Result<CompiledHost> {
+    let lowered = kept.open(&folder, context);
+    let (loaded, host) = load_with(&folder, arguments, live, &lowered, context)?;
     let compiled = loaded.site.compile(&host);
     let mut found = loaded.diagnostics.clone();
     found.extend(compiled.diagnostics);
     say(&loaded, &found, context);
     match compiled.catalog {
-        Some(catalog) => Ok(CompiledHost { host, catalog, contents: compiled.contents, silent: found.is_empty() }),
+        Some(catalog) => {
+            kept.close(&lowered);
+            Ok(CompiledHost { host, catalog, contents: compiled.contents, silent: found.is_empty() })
+        }
         None => Err(Error::site(format!("{host} has no catalog: {}", count_errors(&found)))),
     }
 }
@@ -134,18 +179,27 @@ pub(super) fn load_host(
     context: &Context,
 ) -> Result<(LoadedSite, String)> {
     let folder = SiteFolder::find(site, &context.environment.folder)?;
-    load_with(&folder, arguments, facts(arguments, source)?, context)
+    let lowered = Kept::ByUser.open(&folder, context);
+    let loaded = load_with(&folder, arguments, facts(arguments, source)?, &lowered, context);
+    Kept::ByUser.close(&lowered);
+    loaded
 }
 
-fn load_with(folder: &SiteFolder, arguments: &HostArguments, live: Option<Map>, context: &Context) -> Result<(LoadedSite, String)> {
+fn load_with(
+    folder: &SiteFolder,
+    arguments: &HostArguments,
+    live: Option<Map>,
+    lowered: &LoweredFiles,
+    context: &Context,
+) -> Result<(LoadedSite, String)> {
     let names = own_names(live.as_ref());
     let host = match &arguments.host {
         Some(host) => host.clone(),
-        None => find_own(folder, &names, context)?,
+        None => find_own(folder, &names, lowered, context)?,
     };
     let facts = live.map(|facts| (host.clone(), facts)).into_iter().collect::<BTreeMap<String, Map>>();
     let input = SiteInput { run_variables: arguments.variables.clone(), facts };
-    let loaded = load(Some(folder.folder()), input, context)?;
+    let loaded = load_lowered(folder, input, Extent::Used, lowered, context)?;
     check_host(&loaded.site, &host)?;
     Ok((loaded, host))
 }
@@ -180,8 +234,8 @@ fn own_names(facts: Option<&Map>) -> Vec<String> {
     [name("fqdn"), name("hostname")].into_iter().flatten().collect()
 }
 
-fn find_own(folder: &SiteFolder, names: &[String], context: &Context) -> Result<String> {
-    let loaded = load(Some(folder.folder()), SiteInput::default(), context)?;
+fn find_own(folder: &SiteFolder, names: &[String], lowered: &LoweredFiles, context: &Context) -> Result<String> {
+    let loaded = load_lowered(folder, SiteInput::default(), Extent::Used, lowered, context)?;
     let hosts: Vec<&str> = loaded.site.hosts().collect();
     let own = names.iter().find(|name| hosts.contains(&name.as_str()));
     own.cloned().ok_or_else(|| {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where it cannot go on")]
 
+mod bad_input;
+mod documentation;
 mod explain;
 mod orphans;
 mod outputs;

@@ -95,6 +95,31 @@ fn a_resource_behind_another_host_waits() {
 }
 
 #[test]
+fn a_host_waits_where_another_one_says_so() {
+    let stage = Stage::new("file \"/a\" content=\"x\"");
+    stage.write("site/inventory/hosts.toml", "[hosts.h]\n[hosts.other]\n");
+    let before = "host other { file \"/z\" content=\"z\" { before (file)\"/a\" host=h; }; }\n";
+    stage.write("site/manifests/site.kdl", "host h { file \"/a\" content=\"x\"; }\n");
+    stage.write("site/manifests/other.kdl", before);
+    let done = stage.run("apply", &[]).expect(0);
+    assert!(done.out.contains("waiting on other: file \"/z\""), "{}", done.out);
+    assert_eq!(stage.read("a"), None);
+}
+
+#[test]
+fn lowered_manifests_are_kept_below_the_root_by_an_apply_only() {
+    let stage = Stage::new("file \"/a\" content=\"x\"");
+    let kept = stage.root().join("var/cache/keel/lowered");
+    stage.run("plan", &[]).expect(0);
+    assert!(!kept.exists(), "a plan changes nothing");
+    stage.run("apply", &[]).expect(0);
+    assert_eq!(std::fs::read_dir(&kept).unwrap().count(), 1);
+    stage.manifest("file \"/a\" content=\"y\"");
+    stage.run("apply", &[]).expect(0);
+    assert_eq!((std::fs::read_dir(&kept).unwrap().count(), stage.read("a").as_deref()), (1, Some("y")));
+}
+
+#[test]
 fn a_run_variable_wins_over_the_inventory() {
     let stage = Stage::new("file \"/a\" content=\"{{ greeting }}\"");
     stage.write("site/inventory/hosts.toml", "[hosts.h]\nvars = { greeting = \"from the host\" }\n");

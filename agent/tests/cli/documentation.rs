@@ -1,0 +1,70 @@
+//! What the resource types say of themselves is true: the examples on their pages compile, and the words of other
+//! tools lead to attributes that exist.
+
+use std::sync::Arc;
+
+use keel_engine::resource::Types;
+use keel_manifests::files::MemoryFiles;
+use keel_manifests::foreign_words;
+use keel_manifests::site::{LoadOptions, Site};
+
+/// The examples of a doc comment: its indented paragraphs.
+fn examples(doc: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut inside = false;
+    for line in doc.lines() {
+        let line = line.strip_prefix(' ').unwrap_or(line);
+        match line.strip_prefix("    ") {
+            Some(code) if inside => found.iter_mut().last().unwrap().push_str(&format!("{code}\n")),
+            Some(code) => found.push(format!("{code}\n")),
+            None => {}
+        }
+        inside = line.starts_with("    ");
+    }
+    found
+}
+
+/// What is wrong with an example, in a site that has the files it speaks of.
+fn complaints(example: &str) -> Vec<String> {
+    let manifest = format!("group all {{\n{example}}}\n");
+    let files = MemoryFiles::new([
+        ("inventory/hosts.toml", "[hosts.h]\n"),
+        ("manifests/site.kdl", manifest.as_str()),
+        ("templates/app.conf.j2", "x = 1\n"),
+        ("files/www/index.html", "x\n"),
+        ("secrets/users.toml", "ada = 'age:AAAA'\n"),
+        ("secrets/nova.toml", "transport-url = 'age:AAAA'\n"),
+    ]);
+    let (site, mut found) = Site::load(Arc::new(files), LoadOptions::default(), keel_resources::declared());
+    found.extend(site.unwrap().compile("h").diagnostics);
+    found.into_iter().map(|diagnostic| format!("{}: {} {:?}", diagnostic.code, diagnostic.message, diagnostic.help)).collect()
+}
+
+#[test]
+fn every_example_on_a_reference_page_compiles() {
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for schema in keel_resources::declared().schemas() {
+        assert!(!examples(schema.doc).is_empty(), "the page of `{}` has no example", schema.name);
+        for doc in std::iter::once(schema.doc).chain(schema.attributes.iter().map(|attribute| attribute.doc)) {
+            for example in examples(doc) {
+                seen += 1;
+                wrong.extend(complaints(&example).into_iter().map(|complaint| format!("{}:\n{example}{complaint}", schema.name)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen > 20, "{seen}");
+}
+
+#[test]
+fn words_of_other_tools_lead_to_attributes() {
+    let schemas = keel_resources::declared().schemas();
+    for word in foreign_words::all().iter().filter(|word| !word.type_name.is_empty()) {
+        let schema = schemas.iter().find(|schema| schema.name == word.type_name).unwrap_or_else(|| panic!("{word:?}"));
+        assert!(word.here.is_none_or(|here| schema.attribute(here).is_some()), "{word:?}");
+        for foreign in word.foreign {
+            assert!(schema.attribute(foreign).is_none(), "`{}` has `{foreign}` itself", schema.name);
+        }
+    }
+}
