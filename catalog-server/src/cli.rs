@@ -44,6 +44,11 @@ pub struct Context {
 }
 
 impl Context {
+    /// Where the settings stand.
+    pub fn config(&self) -> &std::path::Path {
+        &self.config
+    }
+
     /// Reads the settings.
     ///
     /// # Errors

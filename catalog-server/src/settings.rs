@@ -26,6 +26,8 @@ pub struct Settings {
     pub run: PathBuf,
     /// `postgres://...` where several servers share the load; otherwise one SQLite file in `state`.
     pub database: Option<String>,
+    /// The environment of hosts that were let in without one.
+    pub environment: String,
     /// What one peer may ask of the server.
     pub limits: Limits,
 }
@@ -56,6 +58,7 @@ impl Default for Settings {
             state: PathBuf::from("/var/lib/keel-server"),
             run: PathBuf::from("/run/keel-server"),
             database: None,
+            environment: "production".to_owned(),
             limits: Limits::default(),
         }
     }
@@ -91,6 +94,13 @@ impl Settings {
     /// The folder of the authority's keys.
     pub fn authority(&self) -> PathBuf {
         self.state.join("authority")
+    }
+
+    /// Where agents reach this server.
+    pub fn agents_url(&self) -> String {
+        let name = self.names.first().map_or("localhost", String::as_str);
+        let name = if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
+        format!("https://{name}:{}", self.listen.port())
     }
 
     /// The socket that `keel-server notify` speaks to.

@@ -3,7 +3,6 @@
 //! A root that is made once (`keel-server init`) and may then be kept elsewhere signs two issuing
 //! certificates, one for servers and one for agents, so that neither can be taken for the other.
 
-
 mod folder;
 mod issue;
 mod signing_request;
@@ -17,9 +16,9 @@ use rcgen::{Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha2::{Digest as _, Sha256};
 
+use folder::{Folder, Pair};
 pub(crate) use issue::HOST_URI;
 pub use signing_request::SigningRequest;
-use folder::{Folder, Pair};
 
 use crate::error::{Error, Result};
 use crate::random::hex;

@@ -82,8 +82,8 @@ impl Life {
 
 /// Reads how long a certificate of our own is valid.
 pub(super) fn life(der: &[u8]) -> Result<Life> {
-    let (_, certificate) =
-        x509_parser::parse_x509_certificate(der).map_err(|error| Error::trouble(format!("a certificate of the authority is damaged: {error}")))?;
+    let (_, certificate) = x509_parser::parse_x509_certificate(der)
+        .map_err(|error| Error::trouble(format!("a certificate of the authority is damaged: {error}")))?;
     let seconds = |time: x509_parser::time::ASN1Time| u64::try_from(time.timestamp()).unwrap_or(0);
     let validity = certificate.validity();
     Ok(Life { not_before: seconds(validity.not_before), not_after: seconds(validity.not_after) })
@@ -119,7 +119,9 @@ mod tests {
         let refused = |change: fn(&mut CertificateParams)| read(change).unwrap_err();
         assert!(refused(|params| params.distinguished_name.push(DnType::CommonName, "db-2")).contains("neither empty nor db-1"));
         assert!(refused(|params| params.distinguished_name.push(DnType::CommonName, "db-1\u{1b}[2J")).contains("neither empty"));
-        assert!(refused(|params| params.subject_alt_names.push(SanType::DnsName("*.example.org".try_into().unwrap()))).contains("extensions"));
+        assert!(
+            refused(|params| params.subject_alt_names.push(SanType::DnsName("*.example.org".try_into().unwrap()))).contains("extensions")
+        );
         assert!(refused(|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained)).contains("extensions"));
     }
 
@@ -132,7 +134,13 @@ mod tests {
         let pem = params.serialize_request(&key).unwrap().pem().unwrap();
         assert!(SigningRequest::read(&pem, &host).unwrap_err().contains("another kind"));
         let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap().pem();
-        for text in ["", "x", &"x".repeat(LENGTH_MAX + 1), &certificate, "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"] {
+        for text in [
+            "",
+            "x",
+            &"x".repeat(LENGTH_MAX + 1),
+            &certificate,
+            "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n",
+        ] {
             assert!(SigningRequest::read(text, &host).is_err(), "{text:.40}");
         }
     }

@@ -51,7 +51,11 @@ impl ClientCertVerifier for AgentCertificates {
         match self.inner.verify_client_cert(end_entity, intermediates, now) {
             Err(TlsError::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })) => {
                 let earlier = now.as_secs().saturating_sub(GRACE.as_secs());
-                self.inner.verify_client_cert(end_entity, intermediates, UnixTime::since_unix_epoch(std::time::Duration::from_secs(earlier)))
+                self.inner.verify_client_cert(
+                    end_entity,
+                    intermediates,
+                    UnixTime::since_unix_epoch(std::time::Duration::from_secs(earlier)),
+                )
             }
             other => other,
         }

@@ -59,10 +59,10 @@ pub(super) async fn serve(stream: TcpStream, address: SocketAddr, acceptor: TlsA
 
 /// Hands a request to the routes, with who sent it.
 fn service(
-    peer: &Peer,
+    peer: Peer,
     router: Router,
 ) -> impl hyper::service::Service<Request<Incoming>, Response = axum::response::Response, Error = std::convert::Infallible, Future: Send> {
-    let (router, peer) = (TowerToHyperService::new(router), peer.clone());
+    let router = TowerToHyperService::new(router);
     hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer.clone());
         router.call(request)
@@ -75,7 +75,7 @@ async fn serve_http1(tls: TlsStream<TcpStream>, peer: Peer, router: Router, stop
         .header_read_timeout(HEADER)
         .max_headers(HEADERS_MAX)
         .max_header_size(HEADER_BYTES_MAX)
-        .serve_connection(TokioIo::new(tls), service(&peer, router));
+        .serve_connection(TokioIo::new(tls), service(peer.clone(), router));
     watch(pin!(connection), |connection| connection.graceful_shutdown(), &peer.activity, stop).await;
 }
 
@@ -86,9 +86,7 @@ async fn serve_http2(tls: TlsStream<TcpStream>, peer: Peer, router: Router, stop
         .max_header_list_size(HEADER_BYTES_MAX as u32)
         .max_pending_accept_reset_streams(20)
         .max_local_error_reset_streams(100)
-        .keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(20))
-        .serve_connection(TokioIo::new(tls), service(&peer, router));
+        .serve_connection(TokioIo::new(tls), service(peer.clone(), router));
     watch(pin!(connection), |connection| connection.graceful_shutdown(), &peer.activity, stop).await;
 }
 

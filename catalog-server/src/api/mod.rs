@@ -1,0 +1,19 @@
+//! The handlers, one file a noun. What each is for and who may ask it stands in the table of routes.
+
+pub mod authority;
+pub mod certificate;
+pub mod enrolment;
+pub mod health;
+pub mod live;
+pub mod metrics;
+pub mod nodes;
+pub mod tokens;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+
+use crate::server::Server;
+
+/// The server, as handlers get it.
+pub type Here = State<Arc<Server>>;

@@ -1,0 +1,73 @@
+//! `/operator/v1/tokens`: one-time tokens that let a host in.
+
+use axum::Json;
+use axum::extract::State;
+use keel_engine::protocol::enrolment::JoinToken;
+use keel_engine::protocol::nodes::{TokenAnswer, TokenRequest};
+use keel_engine::protocol::problem::Code;
+
+use super::Here;
+use super::enrolment::digest_of;
+use crate::audit::{Act, Outcome, record};
+use crate::authority::Authority;
+use crate::body::Sent;
+use crate::caller::Operator;
+use crate::random::{bytes, hex};
+use crate::refusal::Refusal;
+use crate::settings::Settings;
+use crate::store::{NewToken, Store, now_ms};
+
+/// How long a token is good if nobody says otherwise, in seconds.
+pub const VALID_S: u64 = 600;
+/// The longest that a token may be good, in seconds.
+const VALID_S_MAX: u64 = 24 * 3600;
+
+/// Makes one.
+pub async fn create(State(server): Here, operator: Operator, Sent(request): Sent<TokenRequest>) -> Result<Json<TokenAnswer>, Refusal> {
+    make(&server.store, &server.authority, &server.settings, request, &operator.name).await.map(Json)
+}
+
+/// Makes a token and the command to use it with.
+///
+/// # Errors
+/// It would be good for too long, or the database does not answer.
+pub async fn make(
+    store: &Store,
+    authority: &Authority,
+    settings: &Settings,
+    request: TokenRequest,
+    by: &str,
+) -> Result<TokenAnswer, Refusal> {
+    let valid_s = request.valid_s.unwrap_or(VALID_S);
+    if !(1..=VALID_S_MAX).contains(&valid_s) {
+        return Err(Refusal::new(Code::Malformed, format!("a token is good for 1 to {VALID_S_MAX} seconds")));
+    }
+    let secret = bytes::<20>().map_err(|error| Refusal::new(Code::Internal, error.message))?;
+    let token = JoinToken::new(hex(&secret));
+    let expires_ms = now_ms().saturating_add(i64::try_from(valid_s * 1000).unwrap_or(i64::MAX));
+    let host = request.host.map(String::from);
+    let new = NewToken { digest: digest_of(&token), host: host.clone(), environment: request.environment, by: by.to_owned(), expires_ms };
+    store.add_token(&new).await?;
+    let object = host.as_deref().unwrap_or("any host");
+    record(now_ms(), &Act { act: "token", actor: format!("operator {by}"), object, outcome: Outcome::Done, detail: "" });
+    let command = command(settings, &token, &authority.published().fingerprint);
+    Ok(TokenAnswer { token, expires_ms, command })
+}
+
+/// What to run on the host that is to be let in.
+fn command(settings: &Settings, token: &JoinToken, fingerprint: &str) -> String {
+    let server = settings.agents_url();
+    format!("keel agent enroll --server {server} --token {} --fingerprint {fingerprint}", token.reveal_token_text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_has_everything_that_a_host_needs() {
+        let settings = Settings::parse("names = ['keel.example.org', '::1']\nlisten = '[::]:7440'").unwrap();
+        let command = command(&settings, &JoinToken::new("cafe"), "f00");
+        assert_eq!(command, "keel agent enroll --server https://keel.example.org:7440 --token cafe --fingerprint f00");
+    }
+}

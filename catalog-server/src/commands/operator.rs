@@ -1,0 +1,113 @@
+//! `keel-server operator`.
+
+use clap::{Args, Subcommand, ValueEnum};
+use keel_engine::digest::Digest;
+use serde::Serialize;
+
+use super::wait_for;
+use crate::cli::{Context, print, print_json};
+use crate::error::{Error, Result};
+use crate::owner::become_owner_of;
+use crate::random::{bytes, hex};
+use crate::store::{Role, Store, StoreError};
+
+/// Add, list and remove who may use the operator's API. To be run on the server.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  keel-server operator add alice --role admin\n  keel-server operator list\n  keel-server operator remove alice"
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    operation: Operation,
+}
+
+#[derive(Debug, Subcommand)]
+enum Operation {
+    /// Add an operator, and print the bearer token, which is shown this once.
+    #[command(after_help = "Example:\n  keel-server operator add alice --role viewer")]
+    Add {
+        /// The name.
+        name: String,
+        /// viewer looks; operator also lets hosts in and asks for runs; admin also shuts hosts out and makes tokens.
+        #[arg(long, value_enum)]
+        role: RoleName,
+    },
+    /// List the operators and their roles.
+    #[command(after_help = "Example:\n  keel-server operator list --json")]
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove an operator; the token is worth nothing from then on.
+    #[command(after_help = "Example:\n  keel-server operator remove alice")]
+    Remove {
+        /// The name.
+        name: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RoleName {
+    Viewer,
+    Operator,
+    Admin,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// The database does not answer, or the name is taken or unknown.
+pub fn run(arguments: &Arguments, context: &Context) -> Result<()> {
+    let settings = context.settings()?;
+    become_owner_of(&settings.state)?;
+    wait_for(async {
+        let store = Store::open(&settings.database()?).await?;
+        match &arguments.operation {
+            Operation::Add { name, role } => add(&store, name, *role).await,
+            Operation::List { json } => list(&store, *json).await,
+            Operation::Remove { name } => remove(&store, name).await,
+        }
+    })
+}
+
+async fn add(store: &Store, name: &str, role: RoleName) -> Result<()> {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "._@-".contains(character);
+    if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+        return Err(Error::usage("the name of an operator has 1 to 64 letters, digits, and `.`, `_`, `@`, `-`"));
+    }
+    let role = match role {
+        RoleName::Viewer => Role::Viewer,
+        RoleName::Operator => Role::Operator,
+        RoleName::Admin => Role::Admin,
+    };
+    let token = hex(&bytes::<20>()?);
+    store.add_operator(name, role, &Digest::of(token.as_bytes()).to_string()).await.map_err(|error| match error {
+        StoreError::Conflict(why) => {
+            Error::trouble(why).hint(format!("`keel-server operator remove {name}` first, for a new token or role"))
+        }
+        other => other.into(),
+    })?;
+    print(&format!("{token}\n"))
+}
+
+async fn list(store: &Store, json: bool) -> Result<()> {
+    #[derive(Serialize)]
+    struct Row {
+        name: String,
+        role: Role,
+        created_ms: i64,
+    }
+    let operators = store.operators().await?;
+    if json {
+        let rows = operators.into_iter().map(|one| Row { name: one.name, role: one.role, created_ms: one.created_ms });
+        return print_json(&rows.collect::<Vec<_>>());
+    }
+    let lines = operators.iter().map(|one| format!("{:<9} {}\n", one.role.word(), one.name));
+    print(&lines.collect::<String>())
+}
+
+async fn remove(store: &Store, name: &str) -> Result<()> {
+    store.remove_operator(name).await?;
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! The one table of routes. The routers, the OpenAPI document and the authorisation matrix come from it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use keel_engine::protocol::certificate::{Authority, Certificate, Renewal};
+use keel_engine::protocol::enrolment::{Enrolment, EnrolmentRequest};
+use keel_engine::protocol::live::{Health, Live};
+use keel_engine::protocol::nodes::{Approval, Follow, Node, NodeDetail, NodeList, Revocation, TokenAnswer, TokenRequest};
+use keel_engine::protocol::problem::Code;
+
+use crate::access::Who;
+use crate::admission::{Door, admit};
+use crate::api::{authority, certificate, enrolment, health, live, metrics, nodes, tokens};
+use crate::refusal::Refusal;
+use crate::route::Route;
+use crate::server::Server;
+use crate::store::Role;
+
+const KIB: usize = 1024;
+const VIEWER: Who = Who::Role(Role::Viewer);
+const OPERATOR: Who = Who::Role(Role::Operator);
+const ADMIN: Who = Who::Role(Role::Admin);
+
+/// What agents ask. A host has no name in a path, query or body here: it is the one in its certificate.
+pub fn agents() -> Vec<Route> {
+    vec![
+        Route::get("/v1/live", Who::Anyone, "Whether the server is there.", live::show).gives::<Live>(),
+        Route::get("/v1/authority", Who::Anyone, "The certificate under which everything is trusted.", authority::show)
+            .gives::<Authority>(),
+        Route::post("/v1/enrolment", Who::Anyone, "Asks to become a host of the site, by a token or by approval.", enrolment::ask)
+            .takes::<EnrolmentRequest>(32 * KIB)
+            .gives::<Enrolment>()
+            .counted_by_address(),
+        Route::get("/v1/enrolment/{id}", Who::Anyone, "How an enrolment stands.", enrolment::show)
+            .gives::<Enrolment>()
+            .counted_by_address(),
+        Route::post("/v1/certificate", Who::RenewingHost, "The next certificate of the host that asks.", certificate::renew)
+            .takes::<Renewal>(32 * KIB)
+            .gives::<Certificate>(),
+    ]
+}
+
+/// What operators ask.
+pub fn operators() -> Vec<Route> {
+    vec![
+        Route::get("/health", Who::Anyone, "Whether everything is well with the server.", health::show).gives::<Health>(),
+        Route::get("/metrics", VIEWER, "Figures for Prometheus.", metrics::show).gives_media(metrics::MEDIA),
+        Route::get("/operator/v1/nodes", VIEWER, "The hosts, and who waits for approval.", nodes::list)
+            .asks::<nodes::Page>()
+            .gives::<NodeList>(),
+        Route::get("/operator/v1/nodes/{host}", VIEWER, "One host with its certificates.", nodes::show).gives::<NodeDetail>(),
+        Route::post("/operator/v1/nodes/{host}/approve", OPERATOR, "Lets a waiting host in.", nodes::approve)
+            .takes::<Approval>(4 * KIB)
+            .gives::<Node>(),
+        Route::post("/operator/v1/nodes/{host}/revoke", ADMIN, "Shuts a host out, with all its certificates.", nodes::revoke)
+            .takes::<Revocation>(4 * KIB)
+            .gives::<Node>(),
+        Route::put("/operator/v1/nodes/{host}/environment", OPERATOR, "Lets a host follow another environment.", nodes::follow)
+            .takes::<Follow>(4 * KIB)
+            .gives::<Node>(),
+        Route::delete("/operator/v1/nodes/{host}", ADMIN, "Forgets a host with everything it said, or turns away who waits.", nodes::purge),
+        Route::post("/operator/v1/tokens", ADMIN, "Makes a one-time token that lets a host in.", tokens::create)
+            .takes::<TokenRequest>(4 * KIB)
+            .gives::<TokenAnswer>(),
+    ]
+}
+
+/// What answers to a table of routes; everything else is not found.
+pub fn router(table: Vec<Route>, server: &Arc<Server>) -> Router {
+    let mut router = Router::new();
+    for route in table {
+        let door = Door::of(&route, server);
+        router = router.route(route.path, route.handler.route_layer(from_fn_with_state(door, admit)));
+    }
+    router
+        .fallback(|| async { Refusal::new(Code::NotFound, "there is nothing under this path") })
+        .method_not_allowed_fallback(|| async { Refusal::new(Code::MethodNotAllowed, "this path does not know the method") })
+        .with_state(Arc::clone(server))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::route::Content;
+
+    #[test]
+    fn no_route_stands_twice_and_anonymous_ones_are_few() {
+        let all = || agents().into_iter().chain(operators());
+        let names: BTreeSet<String> = all().map(|route| format!("{} {}", route.method, route.path)).collect();
+        assert_eq!(names.len(), all().count());
+        let open: Vec<&str> = all().filter(|route| route.who == Who::Anyone).map(|route| route.path).collect();
+        assert_eq!(open, ["/v1/live", "/v1/authority", "/v1/enrolment", "/v1/enrolment/{id}", "/health"]);
+    }
+
+    #[test]
+    fn hosts_and_operators_have_listeners_of_their_own() {
+        assert!(agents().iter().all(|route| !matches!(route.who, Who::Role(_)) && route.path.starts_with("/v1/")));
+        assert!(operators().iter().all(|route| !matches!(route.who, Who::Host | Who::RenewingHost)));
+    }
+
+    #[test]
+    fn every_body_is_bounded() {
+        for route in agents().into_iter().chain(operators()) {
+            assert_eq!(matches!(route.takes, Content::Nothing), route.body_max == 0, "{}", route.path);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Signs of life: what a server says to those who only want to know whether it is there.
+
+use serde::{Deserialize, Serialize};
+
+/// That a server answers: `GET /v1/live`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Live {
+    /// The server's version.
+    pub version: String,
+}
+
+/// How a server is: `GET /health`. Its status is 503 where something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Health {
+    /// Whether everything is well.
+    pub healthy: bool,
+    /// The server's version.
+    pub version: String,
+    /// What is wrong, one sentence each.
+    pub troubles: Vec<String>,
+}
