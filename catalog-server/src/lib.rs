@@ -27,6 +27,7 @@ pub mod owner;
 pub mod quotas;
 pub mod random;
 pub mod refusal;
+pub mod reports;
 pub mod route;
 pub mod routes;
 pub mod server;
