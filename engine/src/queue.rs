@@ -40,6 +40,11 @@ impl Queue {
         self.ready.pop().map(|Reverse((_, vertex))| vertex)
     }
 
+    /// Whether no vertex is ready.
+    pub fn is_empty(&self) -> bool {
+        self.ready.is_empty()
+    }
+
     /// Says that a vertex is done, whatever came of it; what waited for it alone becomes ready.
     pub fn finish<V, E>(&mut self, graph: &DiGraph<V, E>, vertex: usize) {
         for next in graph.neighbors_directed(NodeIndex::new(vertex), Direction::Outgoing) {

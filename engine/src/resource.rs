@@ -91,8 +91,11 @@ pub enum Refreshed {
 pub struct Nature {
     /// Only one resource of the type is applied at a time (one apt).
     pub serial: bool,
-    /// Ready resources of the type are applied together.
+    /// Ready resources of the type are applied together, with those behind them.
     pub batch: bool,
+    /// Ready resources of the type are applied some at a time, which share what each would cost (the
+    /// sync of a folder); several such lots at once.
+    pub lots: bool,
     /// An apply may bring things that no footprint tells of (packages, commands, archives).
     pub opaque: bool,
     /// A refresh means something to it.
@@ -132,7 +135,8 @@ pub trait ResourceType: Sized + Send + Sync + 'static {
     /// Says why a change could not be made; what was made before it stays made.
     fn apply(&self, host: &Self::Host, work: &Work<'_, Self>) -> Result<(), Failure>;
 
-    /// Makes the changes of several resources together; called only where [`Nature::batch`] says so.
+    /// Makes the changes of several resources together; called only where [`Nature::batch`] or
+    /// [`Nature::lots`] says so.
     fn apply_batch(&self, host: &Self::Host, works: &[Work<'_, Self>]) -> Vec<Result<(), Failure>> {
         works.iter().map(|work| self.apply(host, work)).collect()
     }

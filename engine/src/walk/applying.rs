@@ -13,34 +13,66 @@ use super::worker::{Applied, Job, Observation};
 use crate::catalog::Effect;
 use crate::change::Change;
 use crate::report::{Outcome, Owed, Reason};
-use crate::resource::Failure;
+use crate::resource::{Failure, Nature};
+
+/// The most that goes together of a type whose resources are applied in lots: enough to share what each
+/// would cost, few enough to be over soon after somebody asks the run to stop.
+const LOT_MAX: usize = 64;
 
 impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
-    pub(super) fn park_or_apply(&mut self, resource: usize) {
-        let nature = self.run.groups.nature(resource);
-        if nature.serial || nature.batch {
-            self.parked[self.run.groups.places[resource].group].push_back(resource);
-        } else {
-            self.start_apply(vec![resource]);
+    pub(super) fn park(&mut self, resource: usize) {
+        self.parked[self.run.groups.places[resource].group].push_back(resource);
+    }
+
+    /// Starts what waits and has a place, the first of the catalog first.
+    pub(super) fn start_parked(&mut self) {
+        while let Some(group) = self.next_group() {
+            let lot = self.next_lot(group);
+            self.start(lot);
         }
     }
 
-    /// Starts what waits for its serial type's place, batches together.
-    pub(super) fn start_parked(&mut self) {
-        for group in 0..self.parked.len() {
-            if self.busy[group] || self.parked[group].is_empty() {
-                continue;
-            }
-            let batch = self.run.groups.groups[group].nature.batch;
-            let mut resources: Vec<usize> =
-                if batch { self.parked[group].drain(..).collect() } else { self.parked[group].pop_front().into_iter().collect() };
-            if batch {
-                self.extend_batch(group, &mut resources);
-            }
-            self.busy[group] = true;
-            if !self.start_apply(resources) {
-                self.busy[group] = false;
-            }
+    /// The group with a free place whose first waiting resource stands before those of the others.
+    fn next_group(&self) -> Option<usize> {
+        let waiting = |&group: &usize| self.busy[group] < self.places(group);
+        let first = |group: usize| Some((*self.parked[group].front()?, group));
+        (0..self.parked.len()).filter(waiting).filter_map(first).min().map(|(_, group)| group)
+    }
+
+    /// How many jobs of a group may be under way. More than the workers can do at once would only be
+    /// begun later, and a run that is asked to stop begins nothing.
+    fn places(&self, group: usize) -> usize {
+        let nature = self.run.groups.groups[group].nature;
+        if nature.serial || nature.batch { 1 } else { self.run.workers.max(1) }
+    }
+
+    /// Takes what goes together next.
+    fn next_lot(&mut self, group: usize) -> Vec<usize> {
+        let nature = self.run.groups.groups[group].nature;
+        let waiting = self.parked[group].len();
+        let count = match nature {
+            Nature { batch: true, .. } => waiting,
+            Nature { lots: true, .. } => waiting.div_ceil(self.run.workers.max(1)).min(LOT_MAX),
+            _ => 1,
+        };
+        let mut lot: Vec<usize> = self.parked[group].drain(..count.min(waiting)).collect();
+        if nature.batch {
+            self.extend_batch(group, &mut lot);
+        }
+        lot
+    }
+
+    fn start(&mut self, lot: Vec<usize>) {
+        if (self.run.stop)() {
+            return lot.into_iter().for_each(|resource| self.end(resource, Outcome::Skipped, Some(Reason::Stopped)));
+        }
+        let (stale, seen): (Vec<usize>, Vec<usize>) =
+            lot.into_iter().partition(|&resource| std::mem::take(&mut self.slots[resource].stale));
+        if !stale.is_empty() {
+            self.send(Job::Converge(stale));
+        }
+        if !seen.is_empty() {
+            self.start_apply(seen);
         }
     }
 
@@ -71,37 +103,37 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
         unmarked && before.all(|vertex| batch.contains(&vertex.index()) || self.over[vertex.index()])
     }
 
-    /// Writes down what will be owed, then lets the workers make the changes. Says whether it did.
-    fn start_apply(&mut self, resources: Vec<usize>) -> bool {
+    /// Writes down what will be owed, then lets the workers make the changes.
+    fn start_apply(&mut self, resources: Vec<usize>) {
+        if let Err(message) = self.owe_for(&resources) {
+            let message = format!("the refreshes it causes could not be written down: {message}");
+            let reason = Reason::ApplyFailed { message, help: None };
+            return resources.into_iter().for_each(|resource| self.end(resource, Outcome::Failed, Some(reason.clone())));
+        }
         let mut members = Vec::with_capacity(resources.len());
         for resource in resources {
-            if let Err(message) = self.owe_for(resource) {
-                let message = format!("the refreshes it causes could not be written down: {message}");
-                self.end(resource, Outcome::Failed, Some(Reason::ApplyFailed { message, help: None }));
-                continue;
-            }
             if let Some(Ok(changes)) = self.slots[resource].observation.take() {
                 self.slots[resource].begun = true;
                 members.push((resource, changes));
             }
         }
-        let Some(&(first, _)) = members.first() else { return false };
+        let Some(&(first, _)) = members.first() else { return };
         let current = &self.run.catalog.resources[first].address;
         (self.progress)(Progress { done: self.done, total: self.slots.len(), current: Some(current) });
         self.send(Job::Apply(members));
-        true
     }
 
-    pub(super) fn owe_for(&mut self, resource: usize) -> Result<(), String> {
-        let targets = targets(self.run.catalog, self.run.graph, &self.members, resource);
-        let entries = self.entries(resource, &targets);
-        if !entries.is_empty() {
-            let written: Vec<Owed> = entries.iter().map(|(_, owed)| owed.clone()).collect();
-            self.ledger.owe(&written)?;
+    /// Writes down, at once, what others will be owed because of these resources.
+    pub(super) fn owe_for(&mut self, resources: &[usize]) -> Result<(), String> {
+        let mut written = Vec::new();
+        for &resource in resources {
+            let targets = targets(self.run.catalog, self.run.graph, &self.members, resource);
+            let entries = self.entries(resource, &targets);
+            written.extend(entries.iter().map(|(_, owed)| owed.clone()));
+            self.slots[resource].owing = entries;
+            self.slots[resource].refreshes = targets.into_iter().collect();
         }
-        self.slots[resource].owing = entries;
-        self.slots[resource].refreshes = targets.into_iter().collect();
-        Ok(())
+        if written.is_empty() { Ok(()) } else { self.ledger.owe(&written) }
     }
 
     /// What the targets are owed because of this resource, each with the target's position.
@@ -113,13 +145,20 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
         targets.iter().map(entry).collect()
     }
 
-    pub(super) fn take_in_applied(&mut self, results: Vec<Applied>, took: Duration) {
-        let share = took / u32::try_from(results.len().max(1)).unwrap_or(u32::MAX);
-        if let Some(first) = results.first() {
-            self.busy[self.run.groups.places[first.resource].group] = false;
+    /// Takes in what came of a job, in which every resource had the same share of the time.
+    pub(super) fn take_in_done(&mut self, observed: Vec<(usize, Observation)>, applied: Vec<Applied>, took: Duration) {
+        let share = took / u32::try_from(observed.len() + applied.len()).unwrap_or(u32::MAX).max(1);
+        let first = observed.first().map(|(resource, _)| *resource).or(applied.first().map(|applied| applied.resource));
+        if let Some(first) = first {
+            self.busy[self.run.groups.places[first].group] -= 1;
+        }
+        for (resource, observation) in observed {
+            self.slots[resource].took += share;
+            self.slots[resource].observation = Some(observation);
+            self.judge(resource);
         }
         // Who has open relations inside the batch gets its result when its turn comes, not before.
-        let (early, ready): (Vec<Applied>, Vec<Applied>) = results.into_iter().partition(|applied| self.is_blocked(applied.resource));
+        let (early, ready): (Vec<Applied>, Vec<Applied>) = applied.into_iter().partition(|applied| self.is_blocked(applied.resource));
         for applied in early {
             self.slots[applied.resource].took += share;
             let resource = applied.resource;

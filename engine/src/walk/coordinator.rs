@@ -33,10 +33,13 @@ pub(super) struct Coordinator<'r, 'a, H: ?Sized> {
     pub(super) members: Members,
     /// Refreshes to be done in this run, by target.
     pub(super) due: HashMap<usize, Vec<Owed>>,
-    pub(super) gatehouse: Gatehouse,
-    /// Resources that wait for the one place of their serial type, by group.
+            if !self.queue.is_empty() {
+                continue;
+            }
+            if self.running == 0 && self.gatehouse.held.is_empty() {
     pub(super) parked: Vec<VecDeque<usize>>,
-    pub(super) busy: Vec<bool>,
+    /// How many jobs of a group are under way.
+    pub(super) busy: Vec<usize>,
     /// Which vertices have handed on.
     pub(super) over: Vec<bool>,
     running: usize,
@@ -63,7 +66,7 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
             due,
             gatehouse,
             parked: vec![VecDeque::new(); groups],
-            busy: vec![false; groups],
+            busy: vec![0; groups],
             over: vec![false; vertices.node_count()],
             running: 0,
             done: 0,
@@ -82,7 +85,15 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
                 self.take_turn(vertex);
             }
             self.start_parked();
-            if self.running == 0 && self.gatehouse.held.is_empty() {
+            Event::Answered(answers) => self.take_in_answers(answers),
+            Event::NoMoreAnswers => self.take_in_end_of_answers(),
+            Event::Done { observed, applied, took } => {
+                self.running -= 1;
+                self.take_in_done(observed, applied, took);
+            }
+            Event::Refreshed { resource, result, took } => {
+                self.running -= 1;
+                self.busy[self.run.groups.places[resource].group] -= 1;
                 break;
             }
             self.ask();
@@ -171,7 +182,11 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
         let nature = self.run.groups.nature(resource);
         let silent = targets(self.run.catalog, self.run.graph, &self.members, resource).is_empty();
         let at_once = silent && !nature.serial && !nature.batch && !self.plans_only(resource) && !self.due.contains_key(&resource);
-        self.send(if at_once { Job::Converge(resource) } else { Job::Observe(resource) });
+        if !at_once {
+            return self.send(Job::Observe(resource));
+        }
+        self.slots[resource].stale = true;
+        self.park(resource);
     }
 
     pub(super) fn plans_only(&self, resource: usize) -> bool {
@@ -187,7 +202,7 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
             Some(Ok(changes)) if changes.is_empty() => self.refresh_or_end(resource),
             Some(Ok(changes)) => {
                 self.slots[resource].observation = Some(Ok(changes));
-                self.park_or_apply(resource);
+                self.park(resource);
             }
             Some(Err(ObserveError::NotYet(failure))) if plans_only && mark.pending.is_some() => {
                 let root = mark.opaque.or(mark.pending).unwrap_or(resource);
@@ -202,15 +217,28 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
     }
 
     pub(super) fn send(&mut self, job: Job) {
+        let group = self.group_of(&job);
         self.running += 1;
+        self.busy[group] += 1;
         // The workers live as long as the coordinator; a failed send would leave the loop without events.
         if self.jobs.send(job).is_err() {
             self.running -= 1;
+            self.busy[group] -= 1;
         }
+    }
+
+    fn group_of(&self, job: &Job) -> usize {
+        let first = match job {
+            Job::Observe(resource) | Job::Refresh { resource, .. } => Some(*resource),
+            Job::Converge(resources) => resources.first().copied(),
+            Job::Apply(members) => members.first().map(|(resource, _)| *resource),
+        };
+        first.map_or(0, |resource| self.run.groups.places[resource].group)
     }
 
     fn take_in(&mut self, event: Event) {
         match event {
+<<<<<<< HEAD
             Event::Answered(answers) => self.take_in_answers(answers),
             Event::NoMoreAnswers => self.take_in_end_of_answers(),
             Event::Observed { resource, observation, took } => {
@@ -225,6 +253,11 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
             }
             Event::Refreshed { resource, result, took } => {
                 self.running -= 1;
+=======
+            Event::Done { observed, applied, took } => self.take_in_done(observed, applied, took),
+            Event::Refreshed { resource, result, took } => {
+                self.busy[self.run.groups.places[resource].group] -= 1;
+>>>>>>> fe4f534 (file: the files of one folder are put in place in lots, with one sync of the folder)
                 self.slots[resource].took += took;
                 self.after_refresh(resource, result);
             }

@@ -43,7 +43,7 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
             Refreshed::Done(_) => {
                 // Whoever this refresh notifies is owed before it happens, like after a change.
                 if made.is_empty()
-                    && let Err(message) = self.owe_for(resource)
+                    && let Err(message) = self.owe_for(&[resource])
                 {
                     return self.end(resource, Outcome::Failed, Some(Reason::RefreshFailed { message, help: None }));
                 }

@@ -12,6 +12,8 @@ use crate::report::{Outcome, Owed, Reason, RefreshReport};
 pub(super) struct Slot {
     /// What was last found out; none if the resource takes no part.
     pub(super) observation: Option<Observation>,
+    /// Whether something upstream changed since, so that who applies it looks again first.
+    pub(super) stale: bool,
     /// The changes that were made, or would be.
     pub(super) changes: Vec<Change>,
     /// What was written into the ledger before they were made, each with the target's position.

@@ -120,6 +120,9 @@ struct Stage {
     ledger: MemoryLedger,
     desk: Option<gates::Desk>,
     patience: Duration,
+    workers: usize,
+    /// After so many lines in the log the run is asked to stop.
+    stop_after: usize,
 }
 
 impl Stage {
@@ -138,7 +141,8 @@ impl Stage {
             });
         }
         let nature = Nature { refreshable: true, ..Nature::default() };
-        Self { catalog, nature, filter: Filter::default(), ledger: MemoryLedger::default(), desk: None, patience: Duration::ZERO }
+        let (filter, ledger) = (Filter::default(), MemoryLedger::default());
+        Self { catalog, nature, filter, ledger, desk: None, patience: Duration::ZERO, workers: 4, stop_after: usize::MAX }
     }
 
     fn relate(mut self, first: usize, then: usize, notify: Option<Effect>) -> Self {
@@ -159,14 +163,14 @@ impl Stage {
             host,
             mode,
             filter: &self.filter,
-            workers: 4,
+            workers: self.workers,
             clock: &|| Duration::ZERO,
             started_ms: 0,
             enforced: &NothingEnforced,
             concealed: &HashSet::new(),
-            stop: &|| false,
             gates: self.desk.as_ref().map(|desk| desk as &dyn Gates),
             patience: self.patience,
+            stop: &|| host.log().len() >= self.stop_after,
         };
         walk(&run, &mut self.ledger, &mut |_| {})
     }
@@ -291,6 +295,42 @@ fn ready_resources_of_a_batching_type_go_together_with_those_behind_them() {
     stage.nature.batch = true;
     assert_eq!(stage.outcomes(&shelf, Mode::Apply), [Outcome::Changed; 3]);
     assert_eq!(shelf.log()[0], "batch a b c");
+}
+
+#[test]
+fn lots_share_an_apply_and_fail_one_by_one() {
+    let shelf = Shelf::default();
+    let mut stage = Stage::new(&[("a", &[]), ("b", &[("habit", "fail")]), ("c", &[]), ("d", &[]), ("after b", &[])]).relate(1, 4, None);
+    (stage.nature.lots, stage.workers) = (true, 2);
+    let outcomes = stage.outcomes(&shelf, Mode::Apply);
+    assert_eq!(outcomes, [Outcome::Changed, Outcome::Failed, Outcome::Changed, Outcome::Changed, Outcome::Skipped]);
+    let batches: Vec<String> = shelf.log().into_iter().filter(|line| line.starts_with("batch")).collect();
+    assert_eq!(batches, ["batch a b"], "half of what waits for each worker, then what is left");
+}
+
+#[test]
+fn what_changed_upstream_is_looked_at_again_in_lots() {
+    let shelf = Shelf::default();
+    let mut stage = Stage::new(&[("a", &[]), ("b", &[("behind", "a")]), ("c", &[("behind", "a")]), ("d", &[("behind", "never")])]);
+    for then in 1..4 {
+        stage = stage.relate(0, then, None);
+    }
+    (stage.nature.lots, stage.workers) = (true, 1);
+    assert_eq!(stage.outcomes(&shelf, Mode::Apply), [Outcome::Changed, Outcome::Changed, Outcome::Changed, Outcome::Failed]);
+    assert!(shelf.log().contains(&"batch b c".to_owned()), "{:?}", shelf.log());
+}
+
+#[test]
+fn a_run_that_is_asked_to_stop_begins_nothing_new() {
+    let shelf = Shelf::default();
+    let names: Vec<String> = (0..20).map(|number| format!("t{number}")).collect();
+    let things: Vec<(&str, &[(&str, &str)])> = names.iter().map(|name| (name.as_str(), &[][..])).collect();
+    let mut stage = Stage::new(&things).relate(0, 19, None);
+    (stage.workers, stage.stop_after) = (1, 2);
+    let reports = stage.go(&shelf, Mode::Apply);
+    assert_eq!(shelf.log(), ["apply t0", "apply t1"]);
+    let stopped = reports.iter().filter(|report| report.reason == Some(Reason::Stopped));
+    assert_eq!(stopped.count(), 18);
 }
 
 #[test]

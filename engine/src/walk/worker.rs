@@ -15,13 +15,14 @@ use crate::resource::{Failure, ObserveError, Refreshed};
 /// What was found out about a resource.
 pub(super) type Observation = Result<Vec<Change>, ObserveError>;
 
-/// Work on the host. Resources are named by their position in the catalog.
+/// Work on the host. Resources are named by their position in the catalog; those of one job are of one
+/// type.
 pub(super) enum Job {
     /// Look again, because something upstream changed.
     Observe(usize),
     /// Look again and make what changes there are, at once.
-    Converge(usize),
-    /// Make these changes; all resources are of one type.
+    Converge(Vec<usize>),
+    /// Make these changes.
     Apply(Vec<(usize, Vec<Change>)>),
     /// Refresh.
     Refresh { resource: usize, effect: Effect, made: Vec<Change> },
@@ -29,10 +30,8 @@ pub(super) enum Job {
 
 /// What came of a job, or what another host says.
 pub(super) enum Event {
-    /// The new observation.
-    Observed { resource: usize, observation: Observation, took: Duration },
-    /// One for every resource of the job.
-    Applied { results: Vec<Applied>, took: Duration },
+    /// Who was only looked at, and what came of the changes of the others.
+    Done { observed: Vec<(usize, Observation)>, applied: Vec<Applied>, took: Duration },
     /// The refresh.
     Refreshed { resource: usize, result: Result<Refreshed, Failure>, took: Duration },
     /// What is known of gates.
@@ -77,15 +76,15 @@ impl<H: ?Sized + Sync> Worker<'_, H> {
         let began = (self.clock)();
         let took = || (self.clock)().saturating_sub(began);
         match job {
-            Job::Observe(resource) => {
-                let observation = self.observe(resource);
-                Event::Observed { resource, observation, took: took() }
+            Job::Observe(resource) => Event::Done { observed: self.observe(vec![resource]), applied: Vec::new(), took: took() },
+            Job::Converge(resources) => {
+                let mut observed = self.observe(resources);
+                let differing = observed.extract_if(.., |(_, observation)| matches!(observation, Ok(changes) if !changes.is_empty()));
+                let members = differing.filter_map(|(resource, observation)| Some((resource, observation.ok()?))).collect();
+                let applied = self.apply(members);
+                Event::Done { observed, applied, took: took() }
             }
-            Job::Converge(resource) => match self.observe(resource) {
-                Ok(changes) if !changes.is_empty() => Event::Applied { results: self.apply(vec![(resource, changes)]), took: took() },
-                observation => Event::Observed { resource, observation, took: took() },
-            },
-            Job::Apply(members) => Event::Applied { results: self.apply(members), took: took() },
+            Job::Apply(members) => Event::Done { observed: Vec::new(), applied: self.apply(members), took: took() },
             Job::Refresh { resource, effect, made } => {
                 let place = self.groups.places[resource];
                 let group = &self.groups.groups[place.group].group;
@@ -95,11 +94,14 @@ impl<H: ?Sized + Sync> Worker<'_, H> {
         }
     }
 
-    fn observe(&self, resource: usize) -> Observation {
-        let place = self.groups.places[resource];
-        let group = &self.groups.groups[place.group].group;
-        let mut found = guarded(|| group.observe(self.host, &[place.member]))?;
-        found.pop().unwrap_or_else(|| Err(ObserveError::Failed(Failure::new("the type observed nothing"))))
+    fn observe(&self, resources: Vec<usize>) -> Vec<(usize, Observation)> {
+        let Some(&first) = resources.first() else { return Vec::new() };
+        let group = &self.groups.groups[self.groups.places[first].group].group;
+        let members: Vec<usize> = resources.iter().map(|&resource| self.groups.places[resource].member).collect();
+        let found = guarded(|| group.observe(self.host, &members));
+        let found = found.unwrap_or_else(|failure| members.iter().map(|_| Err(failure.clone().into())).collect());
+        let nothing = || Err(ObserveError::Failed(Failure::new("the type observed nothing")));
+        resources.into_iter().zip(found.into_iter().chain(std::iter::repeat_with(nothing))).collect()
     }
 
     fn apply(&self, members: Vec<(usize, Vec<Change>)>) -> Vec<Applied> {

@@ -10,9 +10,20 @@ use super::attributes::{BackupChoice, Ensure, File, Links};
 use super::diff::{made_kind, standing, wanted_ownership};
 use super::observe::Observed;
 use super::source::wanted_bytes;
-use crate::host::{Backup, FileKind, Host, NewFile, Ownership, Seen};
+use crate::host::{Backup, Batch, FileKind, Host, NewFile, Ownership, Seen};
 
-pub(super) fn apply(host: &Host, work: &Work<'_, FileType>) -> Result<(), Failure> {
+/// Makes several files what they shall be. Those that are written share the sync of their folder, and
+/// none of them is done before it.
+pub(super) fn apply_all(host: &Host, works: &[Work<'_, FileType>]) -> Vec<Result<(), Failure>> {
+    let mut batch = host.batch();
+    let made: Vec<_> = works.iter().map(|work| apply(host, &mut batch, work)).collect();
+    match batch.sync() {
+        Ok(()) => made,
+        Err(failure) => made.into_iter().map(|one| one.and(Err(failure.clone()))).collect(),
+    }
+}
+
+fn apply(host: &Host, batch: &mut Batch<'_>, work: &Work<'_, FileType>) -> Result<(), Failure> {
     let (desired, observed) = (work.desired, work.observed);
     let has = |attribute: &str| work.changes.iter().any(|change: &Change| change.attribute == attribute);
     let kind = desired.kind();
@@ -27,7 +38,7 @@ pub(super) fn apply(host: &Host, work: &Work<'_, FileType>) -> Result<(), Failur
         match made_kind(kind) {
             FileKind::Folder => host.create_folder(&desired.path, ownership)?,
             FileKind::Link => host.create_link(&desired.path, desired.target.as_deref().unwrap_or_default(), ownership)?,
-            _ => write(host, desired, observed, ownership)?,
+            _ => write(host, batch, desired, observed, ownership)?,
         }
     } else if has("owner") || has("group") || has("mode") {
         let only_changed = Ownership {
@@ -40,7 +51,7 @@ pub(super) fn apply(host: &Host, work: &Work<'_, FileType>) -> Result<(), Failur
             Links::Follow => host.set_ownership(host.resolve(&desired.path)?, only_changed)?,
         }
     }
-    observed.tree.iter().try_for_each(|deviation| deviation.mend(host, desired, backup(desired)))
+    observed.tree.iter().try_for_each(|deviation| deviation.mend(host, batch, desired, backup(desired)))
 }
 
 /// Removes a directory that stands where something else is wanted; observing has asked for `force`.
@@ -52,7 +63,7 @@ fn clear_way(host: &Host, desired: &File, observed: &Observed) -> Result<(), Fai
     Ok(())
 }
 
-fn write(host: &Host, desired: &File, observed: &Observed, ownership: Ownership) -> Result<(), Failure> {
+fn write(host: &Host, batch: &mut Batch<'_>, desired: &File, observed: &Observed, ownership: Ownership) -> Result<(), Failure> {
     let bytes = match wanted_bytes(host, desired).map_err(|error| error.failure().clone())? {
         Some(bytes) => bytes.read(host)?,
         None => std::sync::Arc::from(&[][..]),
@@ -68,8 +79,8 @@ fn write(host: &Host, desired: &File, observed: &Observed, ownership: Ownership)
         ..NewFile::of(&bytes)
     };
     match desired.links {
-        Links::Manage => host.replace(&desired.path, &new),
-        Links::Follow => host.replace(host.resolve(&desired.path)?, &new),
+        Links::Manage => batch.replace(&desired.path, &new),
+        Links::Follow => batch.replace(host.resolve(&desired.path)?, &new),
     }
 }
 

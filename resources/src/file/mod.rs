@@ -14,7 +14,7 @@ mod tree;
 
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Failure, ObserveError, Reliance, ResourceType, Work};
+use keel_engine::resource::{Failure, Nature, ObserveError, Reliance, ResourceType, Work};
 
 use crate::host::Host;
 
@@ -41,7 +41,15 @@ impl ResourceType for FileType {
     }
 
     fn apply(&self, host: &Host, work: &Work<'_, Self>) -> Result<(), Failure> {
-        apply::apply(host, work)
+        self.apply_batch(host, std::slice::from_ref(work)).pop().unwrap_or(Ok(()))
+    }
+
+    fn apply_batch(&self, host: &Host, works: &[Work<'_, Self>]) -> Vec<Result<(), Failure>> {
+        apply::apply_all(host, works)
+    }
+
+    fn nature(&self) -> Nature {
+        Nature { lots: true, ..Nature::default() }
     }
 
     fn footprint(&self, desired: &File) -> Footprint {

@@ -9,7 +9,7 @@ use keel_engine::resource::{Failure, ObserveError};
 use super::attributes::File;
 use super::glob;
 use super::source::{Bytes, Entry, depth_max, show, wanted_tree};
-use crate::host::{Accounts, FileKind, Folders, Host, NewFile, Ownership, Seen, Stat};
+use crate::host::{Accounts, Backup, Batch, FileKind, Folders, Host, NewFile, Ownership, Seen, Stat};
 
 /// Something below a directory that is not as it shall be.
 #[derive(Debug)]
@@ -205,7 +205,7 @@ impl Deviation {
     }
 
     /// Sets it right.
-    pub(super) fn mend(&self, host: &Host, desired: &File, backup: crate::host::Backup<'_>) -> Result<(), Failure> {
+    pub(super) fn mend(&self, host: &Host, batch: &mut Batch<'_>, desired: &File, backup: Backup<'_>) -> Result<(), Failure> {
         let path = desired.path.as_path().join(&self.path);
         let folder_in_the_way = self.stat.is_some_and(|stat| stat.kind == FileKind::Folder);
         match &self.remedy {
@@ -215,17 +215,17 @@ impl Deviation {
             Remedy::MakeFolder => host.create_folder(&path, self.ownership),
             Remedy::MakeLink(_) | Remedy::WriteFile(_) if folder_in_the_way => {
                 host.remove_tree(&path)?;
-                self.write(host, &path, Seen::Nothing, backup)
+                self.write(host, batch, &path, Seen::Nothing, backup)
             }
-            Remedy::MakeLink(_) | Remedy::WriteFile(_) => self.write(host, &path, Seen::from(self.stat), backup),
+            Remedy::MakeLink(_) | Remedy::WriteFile(_) => self.write(host, batch, &path, Seen::from(self.stat), backup),
         }
     }
 
-    fn write(&self, host: &Host, path: &Path, seen: Seen, backup: crate::host::Backup<'_>) -> Result<(), Failure> {
+    fn write(&self, host: &Host, batch: &mut Batch<'_>, path: &Path, seen: Seen, backup: Backup<'_>) -> Result<(), Failure> {
         match &self.remedy {
             Remedy::WriteFile(bytes) => {
                 let bytes = bytes.read(host)?;
-                host.replace(path, &NewFile { ownership: self.ownership, seen, backup, ..NewFile::of(&bytes) })
+                batch.replace(path, &NewFile { ownership: self.ownership, seen, backup, ..NewFile::of(&bytes) })
             }
             Remedy::MakeLink(target) => host.create_link(path, target, Ownership { mode: None, ..self.ownership }),
             _ => Ok(()),

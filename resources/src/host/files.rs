@@ -1,11 +1,12 @@
 //! Reading: what stands at a path, a file's bytes, a link's target, a folder's entries.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use keel_engine::resource::Failure;
+use rustix::fd::OwnedFd;
 use rustix::fs::{Dir, Mode, OFlags, openat, readlinkat};
 use rustix::io::Errno;
 
@@ -41,7 +42,7 @@ impl Host {
     pub fn read(&self, path: impl AsRef<Path>) -> Result<Option<Vec<u8>>, Failure> {
         let path = path.as_ref();
         let Some(place) = self.find(path, LastLink::Followed)? else { return Ok(None) };
-        Ok(read_at(&place, path)?.map(|(bytes, _)| bytes))
+        Ok(read_at(&place.folder, &place.name, path)?.map(|(bytes, _)| bytes))
     }
 
     /// The text of a file, see [`Host::read`].
@@ -76,7 +77,7 @@ impl Host {
     pub fn stat_followed(&self, path: impl AsRef<Path>) -> Result<Option<Stat>, Failure> {
         let path = path.as_ref();
         let Some(place) = self.find(path, LastLink::Followed)? else { return Ok(None) };
-        super::replace::stat_at(&place, path)
+        super::replace::stat_at(&place.folder, &place.name, path)
     }
 
     /// The path at the end of the links that start at a path; the path itself where there is no link.
@@ -124,8 +125,8 @@ impl Host {
 }
 
 /// Reads a whole file.
-pub(super) fn read_at(place: &Place, path: &Path) -> Result<Option<(Vec<u8>, Stat)>, Failure> {
-    let Some((mut file, stat)) = open_file_at(&place.folder, &place.name, path)? else { return Ok(None) };
+pub(super) fn read_at(folder: &OwnedFd, name: &OsStr, path: &Path) -> Result<Option<(Vec<u8>, Stat)>, Failure> {
+    let Some((mut file, stat)) = open_file_at(folder, name, path)? else { return Ok(None) };
     debug_assert_eq!(stat.kind, FileKind::File);
     let mut bytes = Vec::with_capacity(usize::try_from(stat.size).unwrap_or(0));
     file.read_to_end(&mut bytes).map_err(|error| fault::io_failure("read", path, &error))?;

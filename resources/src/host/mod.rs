@@ -5,6 +5,7 @@
 mod accounts;
 pub(crate) mod attend;
 mod backups;
+mod batch;
 pub mod bus;
 mod candidates;
 pub mod capture;
@@ -33,6 +34,7 @@ use rustix::fs::{Mode, OFlags, open};
 
 pub use accounts::Accounts;
 pub use backups::Backups;
+pub use batch::Batch;
 pub use claims::Claims;
 pub use digests::Digests;
 pub use files::Entry;

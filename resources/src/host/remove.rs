@@ -119,7 +119,7 @@ impl Host {
         let folder = openat(&folder, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|errno| fault::failure(act, path, errno))?;
         let place = Place::new(folder, name.to_owned());
-        Ok(stat_at(&place, path)?.map(|stat| (place, stat)))
+        Ok(stat_at(&place.folder, &place.name, path)?.map(|stat| (place, stat)))
     }
 }
 

@@ -4,7 +4,6 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use keel_engine::resource::Failure;
@@ -17,7 +16,7 @@ use rustix::io::Errno;
 
 use super::candidates::discard;
 use super::folders::{open_file_at, place_failure};
-use super::place::{self, LastLink, Place};
+use super::place::{self, LastLink, PlaceError};
 use super::{FileKind, Host, Stat, extended, fault, files};
 
 /// The mode of a file that nobody gave one.
@@ -87,12 +86,25 @@ impl<'a> NewFile<'a> {
     }
 }
 
-/// A place that is about to be written, with its opened, locked folder.
-struct Writing<'a> {
-    host: &'a Host,
-    path: &'a Path,
-    place: Place,
-    folder_state: Stat,
+/// An opened folder in which something is about to be written.
+pub(super) struct Opened {
+    folder: OwnedFd,
+    state: Stat,
+}
+
+impl Opened {
+    /// Makes what was put into it last.
+    pub(super) fn sync(&self) -> Result<(), Errno> {
+        fsync(&self.folder)
+    }
+}
+
+/// A place that is about to be written.
+pub(super) struct Writing<'a> {
+    pub(super) host: &'a Host,
+    pub(super) path: &'a Path,
+    pub(super) opened: &'a Opened,
+    pub(super) name: &'a OsStr,
 }
 
 impl Host {
@@ -101,9 +113,12 @@ impl Host {
     /// # Errors
     /// The old state is whole and in place whenever this fails.
     pub fn replace(&self, path: impl AsRef<Path>, new: &NewFile<'_>) -> Result<(), Failure> {
-        let writing = self.writing(path.as_ref(), LastLink::Kept)?;
+        let path = path.as_ref();
+        let opened = self.open_above(path)?;
+        let writing = Writing { host: self, path, opened: &opened, name: place::split(path).1 };
         let _lock = writing.lock();
-        writing.replace(new)
+        writing.replace(new)?;
+        writing.sync("replace")
     }
 
     /// Reads a file, lets `edit` make new bytes of it and puts those in place: one editor at a time.
@@ -119,18 +134,21 @@ impl Host {
         mut edit: impl FnMut(Option<&[u8]>) -> Result<Option<Vec<u8>>, Failure>,
     ) -> Result<bool, Failure> {
         let path = path.as_ref();
-        let writing = self.writing(path, LastLink::Followed)?;
+        let place = place::walk(self.root_folder()?, path, LastLink::Followed).map_err(|error| not_opened(path, &error))?;
+        let opened = self.opened(path, &place.folder)?;
+        let writing = Writing { host: self, path, opened: &opened, name: &place.name };
         let _lock = writing.lock();
         let mut tries = 2;
         loop {
-            let old = files::read_at(&writing.place, path)?;
+            let old = files::read_at(&opened.folder, &place.name, path)?;
             let Some(bytes) = edit(old.as_ref().map(|(bytes, _)| bytes.as_slice()))? else { return Ok(false) };
             let seen = Seen::from(old.map(|(_, stat)| stat));
             tries -= 1;
             match writing.replace(&NewFile { bytes: &bytes, seen, ..*how }) {
                 // Somebody with an editor was faster: their bytes are the new ground.
                 Err(_) if tries > 0 && writing.has_changed(seen)? => {}
-                result => return result.map(|()| true),
+                Err(failure) => return Err(failure),
+                Ok(()) => return writing.sync("replace").map(|()| true),
             }
         }
     }
@@ -153,7 +171,9 @@ impl Host {
     /// # Errors
     /// The parent is missing, or the system refuses.
     pub fn create_folder(&self, path: impl AsRef<Path>, ownership: Ownership) -> Result<(), Failure> {
-        let writing = self.writing(path.as_ref(), LastLink::Kept)?;
+        let path = path.as_ref();
+        let opened = self.open_above(path)?;
+        let writing = Writing { host: self, path, opened: &opened, name: place::split(path).1 };
         let _lock = writing.lock();
         let mode = if ownership.mode.is_some() { Mode::RWXU } else { Mode::from_raw_mode(0o755) };
         writing.put("create the directory", |folder, candidate| {
@@ -169,7 +189,9 @@ impl Host {
     /// # Errors
     /// The parent is missing, or the system refuses.
     pub fn create_link(&self, path: impl AsRef<Path>, target: impl AsRef<Path>, ownership: Ownership) -> Result<(), Failure> {
-        let writing = self.writing(path.as_ref(), LastLink::Kept)?;
+        let path = path.as_ref();
+        let opened = self.open_above(path)?;
+        let writing = Writing { host: self, path, opened: &opened, name: place::split(path).1 };
         let _lock = writing.lock();
         writing.put("create the link", |folder, candidate| {
             symlinkat(target.as_ref(), folder, candidate)?;
@@ -181,33 +203,36 @@ impl Host {
         })
     }
 
-    fn writing<'a>(&'a self, path: &'a Path, last: LastLink) -> Result<Writing<'a>, Failure> {
-        let found = match last {
-            LastLink::Kept => {
-                let (folder, name) = place::split(path);
-                place::open_folder(self.root_folder()?, folder).map(|folder| Place::new(folder, name.to_owned()))
-            }
-            LastLink::Followed => place::walk(self.root_folder()?, path, last),
-        };
-        let mut place = found.map_err(|error| match error {
-            place::PlaceError::Errno(Errno::NOENT) => {
-                let folder = path.parent().unwrap_or(path);
-                Failure::new(format!("cannot write {}: the directory {} does not exist", path.display(), folder.display()))
-                    .help(format!("declare it: file \"{}\" ensure=directory", folder.display()))
-            }
-            error => place_failure("write", path, &error),
-        })?;
+    /// Opens the folder of a path, in which the path's own name stands for itself.
+    pub(super) fn open_above(&self, path: &Path) -> Result<Opened, Failure> {
+        let (folder, _) = place::split(path);
+        let found = place::open_folder(self.root_folder()?, folder).map_err(|error| not_opened(path, &error))?;
+        self.opened(path, &found)
+    }
+
+    fn opened(&self, path: &Path, found: &OwnedFd) -> Result<Opened, Failure> {
         let failed = |errno| fault::failure("write", path, errno);
-        place.folder = openat(&place.folder, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
-        let folder_state = Stat::of(&fstat(&place.folder).map_err(failed)?);
-        self.candidates.clear_strays(&place.folder, &folder_state).map_err(failed)?;
-        Ok(Writing { host: self, path, place, folder_state })
+        let folder = openat(found, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
+        let state = Stat::of(&fstat(&folder).map_err(failed)?);
+        self.candidates.clear_strays(&folder, &state).map_err(failed)?;
+        Ok(Opened { folder, state })
+    }
+}
+
+fn not_opened(path: &Path, error: &PlaceError) -> Failure {
+    match error {
+        PlaceError::Errno(Errno::NOENT) => {
+            let folder = path.parent().unwrap_or(path);
+            Failure::new(format!("cannot write {}: the directory {} does not exist", path.display(), folder.display()))
+                .help(format!("declare it: file \"{}\" ensure=directory", folder.display()))
+        }
+        error => place_failure("write", path, error),
     }
 }
 
 impl Writing<'_> {
-    fn lock(&self) -> Option<std::sync::MutexGuard<'_, ()>> {
-        self.host.locks.lock(self.folder_state.device, self.folder_state.inode, &self.place.name)
+    pub(super) fn lock(&self) -> Option<std::sync::MutexGuard<'_, ()>> {
+        self.host.locks.lock(self.opened.state.device, self.opened.state.inode, self.name)
     }
 
     fn failed(&self, act: &str) -> impl Fn(Errno) -> Failure + '_ {
@@ -216,7 +241,7 @@ impl Writing<'_> {
     }
 
     fn has_changed(&self, seen: Seen) -> Result<bool, Failure> {
-        let now = stat_at(&self.place, self.path)?;
+        let now = stat_at(&self.opened.folder, self.name, self.path)?;
         Ok(match seen {
             Seen::Unknown => false,
             Seen::Nothing => now.is_some(),
@@ -224,19 +249,30 @@ impl Writing<'_> {
         })
     }
 
-    fn replace(&self, new: &NewFile<'_>) -> Result<(), Failure> {
-        let old = match stat_at(&self.place, self.path)? {
-            Some(stat) if stat.kind == FileKind::File => open_file_at(&self.place.folder, &self.place.name, self.path)?,
+    /// Puts a file in place. It is on disk then, but its name is only once the folder is synced.
+    pub(super) fn replace(&self, new: &NewFile<'_>) -> Result<(), Failure> {
+        let standing = match new.seen {
+            Seen::Unknown => stat_at(&self.opened.folder, self.name, self.path)?,
+            Seen::Nothing => None,
+            Seen::This(stat) => Some(stat),
+        };
+        let old = match standing {
+            Some(stat) if stat.kind == FileKind::File => open_file_at(&self.opened.folder, self.name, self.path)?,
             _ => None,
         };
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let candidate = self.host.candidates.name().map_err(self.failed("write"))?;
-        let file = openat(&self.place.folder, &candidate, flags, Mode::RUSR | Mode::WUSR).map_err(self.failed("write"))?;
+        let file = openat(&self.opened.folder, &candidate, flags, Mode::RUSR | Mode::WUSR).map_err(self.failed("write"))?;
         let result = self.fill(file, &candidate, new, old.as_ref()).and_then(|()| self.swap_in(&candidate, new, old));
         if result.is_err() {
-            let _ = discard(&self.place.folder, &candidate);
+            let _ = discard(&self.opened.folder, &candidate);
         }
         result
+    }
+
+    /// Makes what was put in place last.
+    pub(super) fn sync(&self, act: &str) -> Result<(), Failure> {
+        self.opened.sync().map_err(self.failed(act))
     }
 
     /// Gives the candidate its bytes, extended attributes, owner and mode, then asks the validator.
@@ -262,9 +298,11 @@ impl Writing<'_> {
 
     /// Checks that nobody else was here, keeps a backup and moves the candidate into place.
     fn swap_in(&self, candidate: &OsStr, new: &NewFile<'_>, old: Option<(File, Stat)>) -> Result<(), Failure> {
+        if new.seen == Seen::Nothing && self.move_into_gap(candidate)? {
+            return Ok(());
+        }
         if self.has_changed(new.seen)? {
-            return Err(Failure::new(format!("{} was changed by somebody else while this run was about to write it", self.path.display()))
-                .help("nothing was written; the next run looks at it again"));
+            return Err(self.changed_meanwhile());
         }
         if let Some((mut file, stat)) = old {
             match (new.backup, &self.host.backups) {
@@ -276,37 +314,53 @@ impl Writing<'_> {
         self.move_in(candidate).map_err(self.failed("replace"))
     }
 
+    /// Moves a candidate to where nothing stands: the kernel itself sees to it that nothing does. Not
+    /// every file system can; then it says false.
+    fn move_into_gap(&self, candidate: &OsStr) -> Result<bool, Failure> {
+        let folder = &self.opened.folder;
+        match renameat_with(folder, candidate, folder, self.name, RenameFlags::NOREPLACE) {
+            Ok(()) => Ok(true),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => Ok(false),
+            Err(Errno::EXIST) => Err(self.changed_meanwhile()),
+            Err(errno) => Err(self.failed("replace")(errno)),
+        }
+    }
+
+    fn changed_meanwhile(&self) -> Failure {
+        Failure::new(format!("{} was changed by somebody else while this run was about to write it", self.path.display()))
+            .help("nothing was written; the next run looks at it again")
+    }
+
     fn copy_beside(&self, old: &mut File, stat: Stat, suffix: &str) -> Result<(), Failure> {
         let mut bytes = Vec::new();
         std::io::Read::read_to_end(old, &mut bytes).map_err(|error| fault::io_failure("read", self.path, &error))?;
         let mut path = self.path.as_os_str().to_owned();
         path.push(suffix);
-        let mut name = self.place.name.clone();
+        let mut name = self.name.to_owned();
         name.push(suffix);
         let path = PathBuf::from(path);
-        let folder = openat(&self.place.folder, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-        let folder = folder.map_err(self.failed("keep a backup of"))?;
-        let place = Place::new(folder, name);
         let ownership = Ownership { uid: Some(stat.uid), gid: Some(stat.gid), mode: Some(stat.mode) };
-        let copy = Writing { host: self.host, path: &path, place, folder_state: self.folder_state };
-        copy.replace(&NewFile { ownership, backup: Backup::None, ..NewFile::of(&bytes) })
+        let copy = Writing { host: self.host, path: &path, opened: self.opened, name: &name };
+        copy.replace(&NewFile { ownership, backup: Backup::None, ..NewFile::of(&bytes) })?;
+        // The copy lasts before what it is a copy of is gone.
+        copy.sync("keep a backup of")
     }
 
     /// Makes something that is no file under a candidate's name and moves it into place.
     fn put(&self, act: &str, make: impl FnOnce(&OwnedFd, &OsStr) -> Result<(), Errno>) -> Result<(), Failure> {
         let candidate = self.host.candidates.name().map_err(self.failed(act))?;
-        let result = make(&self.place.folder, &candidate).and_then(|()| self.move_in(&candidate));
+        let folder = &self.opened.folder;
+        let result = make(folder, &candidate).and_then(|()| self.move_in(&candidate)).and_then(|()| self.opened.sync());
         result.map_err(|errno| {
-            let _ = discard(&self.place.folder, &candidate);
+            let _ = discard(folder, &candidate);
             self.failed(act)(errno)
         })
     }
 
-    /// The swap itself, and the sync of the folder that makes it last.
+    /// The swap itself.
     fn move_in(&self, candidate: &OsStr) -> Result<(), Errno> {
-        let (folder, name) = (&self.place.folder, &self.place.name);
+        let (folder, name) = (&self.opened.folder, self.name);
         match renameat(folder, candidate, folder, name) {
-            Ok(()) => {}
             // A folder on one of the sides: the two change places, and the old one goes.
             Err(Errno::ISDIR | Errno::NOTDIR | Errno::EXIST | Errno::NOTEMPTY) => {
                 renameat_with(folder, candidate, folder, name, RenameFlags::EXCHANGE)?;
@@ -314,10 +368,10 @@ impl Writing<'_> {
                     renameat_with(folder, candidate, folder, name, RenameFlags::EXCHANGE)?;
                     return Err(errno);
                 }
+                Ok(())
             }
-            Err(errno) => return Err(errno),
+            result => result,
         }
-        fsync(folder)
     }
 
     /// Where a candidate is on this machine.
@@ -329,11 +383,13 @@ impl Writing<'_> {
 /// Owner first: changing it clears setuid bits.
 fn set_ownership(file: impl AsFd, ownership: Ownership) -> Result<(), Errno> {
     let file = file.as_fd();
-    let now = fstat(file)?;
-    let uid = ownership.uid.filter(|uid| *uid != now.st_uid);
-    let gid = ownership.gid.filter(|gid| *gid != now.st_gid);
-    if uid.is_some() || gid.is_some() {
-        fchown(file, uid.map(Uid::from_raw), gid.map(Gid::from_raw))?;
+    if ownership.uid.is_some() || ownership.gid.is_some() {
+        let now = fstat(file)?;
+        let uid = ownership.uid.filter(|uid| *uid != now.st_uid);
+        let gid = ownership.gid.filter(|gid| *gid != now.st_gid);
+        if uid.is_some() || gid.is_some() {
+            fchown(file, uid.map(Uid::from_raw), gid.map(Gid::from_raw))?;
+        }
     }
     match ownership.mode {
         Some(mode) => fchmod(file, Mode::from_raw_mode(mode)),
@@ -341,9 +397,9 @@ fn set_ownership(file: impl AsFd, ownership: Ownership) -> Result<(), Errno> {
     }
 }
 
-/// What stands in a place.
-pub(super) fn stat_at(place: &Place, path: &Path) -> Result<Option<Stat>, Failure> {
-    match statat(&place.folder, Path::new(OsStr::from_bytes(place.name.as_bytes())), AtFlags::SYMLINK_NOFOLLOW) {
+/// What stands under a name in a folder.
+pub(super) fn stat_at(folder: &OwnedFd, name: &OsStr, path: &Path) -> Result<Option<Stat>, Failure> {
+    match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Some(Stat::of(&stat))),
         Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
         Err(errno) => Err(fault::failure("look at", path, errno)),

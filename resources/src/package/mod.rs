@@ -192,7 +192,7 @@ impl ResourceType for PackageType {
     }
 
     fn nature(&self) -> Nature {
-        Nature { serial: true, batch: true, opaque: true, refreshable: false }
+        Nature { serial: true, batch: true, opaque: true, ..Nature::default() }
     }
 }
 
