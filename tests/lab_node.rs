@@ -51,6 +51,8 @@ fn lab_nodes_take_files_and_packages() {
     node.copy_out("/srv/one/alone", &back).unwrap();
     assert_eq!(std::fs::read_to_string(&back).unwrap(), "content\n");
     assert!(node.copy_out("/srv/none", &back).is_err());
+    node.copy_out("/srv/copy", &folder.path().join("tree")).unwrap();
+    assert_eq!(std::fs::read_to_string(folder.path().join("tree/inner/file")).unwrap(), "content\n");
 
     node.shell("apt-get -q -y install tree").unwrap().ok();
     assert_eq!(node.shell("tree --noreport /srv/one | tail -1 | tr -dc a-z").unwrap().ok(), "alone");

@@ -1,6 +1,7 @@
 //! The tests of the whole system, one module a subject.
 #![cfg(test)]
 
+mod durability;
 mod examples;
 mod host;
 mod lab_node;

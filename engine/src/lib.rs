@@ -10,6 +10,7 @@
 //! [`protocol`] is what the catalog server and the agent say to each other.
 
 pub mod address;
+mod adoption;
 pub mod attributes;
 pub mod catalog;
 pub mod change;

@@ -2,6 +2,7 @@
 //! once, or, where a rule of the site says so, removed.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::address::Address;
 use crate::catalog::{Catalog, Node, PruneRule, Relation, RelationWord, Resource};
@@ -14,6 +15,8 @@ pub struct Orphans {
     pub removed: Vec<Resource>,
     /// Left as they are, and no longer looked after.
     pub released: Vec<Address>,
+    /// The files that the origins of what is removed point into.
+    pub files: Vec<Arc<str>>,
 }
 
 /// More removals than a rule allows in one run.
@@ -38,7 +41,7 @@ pub fn sort(
     removal: impl Fn(&Resource) -> Option<Resource>,
 ) -> Result<Orphans, TooMany> {
     let declared: HashSet<&Address> = next.resources.iter().map(|resource| &resource.address).collect();
-    let mut orphans = Orphans::default();
+    let mut orphans = Orphans { files: previous.files.clone(), ..Orphans::default() };
     let mut removed_by_rule = vec![Vec::new(); next.prune.len()];
     for orphan in previous.resources.iter().rev().filter(|resource| !declared.contains(&resource.address)) {
         let rule = next.prune.iter().position(|rule| applies(rule, previous, orphan));
@@ -71,11 +74,12 @@ fn is_gone(orphan: &Resource) -> bool {
     matches!(orphan.attributes.get("ensure").and_then(Value::as_str), Some("absent" | "purged"))
 }
 
-/// Adds removals behind everything else, one after the other.
-pub fn append(catalog: &mut Catalog, removed: Vec<Resource>) {
-    for resource in removed {
+/// Adds the removals behind everything else, one after the other.
+pub fn append(catalog: &mut Catalog, orphans: &mut Orphans) {
+    for mut resource in std::mem::take(&mut orphans.removed) {
         let position = catalog.resources.len();
-        let origin = resource.origin;
+        let origin = catalog.adopt_origin(&orphans.files, resource.origin);
+        resource.origin = origin;
         let follows_removal = catalog.resources.last().is_some_and(|last| last.tags.iter().any(|tag| tag == REMOVAL_TAG));
         if follows_removal {
             let (first, then) = (Node::Resource(position - 1), Node::Resource(position));

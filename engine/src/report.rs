@@ -259,7 +259,7 @@ pub struct Totals {
     pub resources: usize,
     /// As they should be.
     pub unchanged: usize,
-    /// Changed, refreshed ones included.
+    /// Changed; who was only refreshed counts there.
     pub changed: usize,
     /// Failed.
     pub failed: usize,
@@ -267,21 +267,22 @@ pub struct Totals {
     pub skipped: usize,
     /// Waiting.
     pub waiting: usize,
-    /// Would be changed.
+    /// Would be changed, likewise.
     pub would_change: usize,
     /// Cannot be told yet.
     pub unknown: usize,
-    /// Refreshes that were done, or would be.
+    /// Refreshed, or would be, without a change of their own.
     pub refreshed: usize,
 }
 
 impl Totals {
-    /// Counts outcomes.
+    /// Counts every resource once.
     pub fn of(resources: &[ResourceReport]) -> Self {
         let mut totals = Self { resources: resources.len(), ..Self::default() };
         for resource in resources {
-            *totals.of_outcome(resource.outcome) += 1;
-            totals.refreshed += usize::from(resource.refresh.is_some());
+            let made = matches!(resource.outcome, Outcome::Changed | Outcome::WouldChange);
+            let only_refreshed = made && resource.changes.is_empty() && resource.refresh.is_some();
+            *(if only_refreshed { &mut totals.refreshed } else { totals.of_outcome(resource.outcome) }) += 1;
         }
         totals
     }
@@ -335,6 +336,6 @@ impl Report {
 
     /// Whether anything was changed, or would be, or may be.
     pub fn has_changes(&self) -> bool {
-        self.totals.changed + self.totals.would_change + self.totals.unknown > 0
+        self.totals.changed + self.totals.refreshed + self.totals.would_change + self.totals.unknown > 0
     }
 }

@@ -1,14 +1,19 @@
 //! Variables of one run, `--var NAME=VALUE`: stronger than everything in the inventory.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use keel_engine::value::Value;
 
 use crate::codes;
-use crate::diagnostic::Diagnostic;
-use crate::inventory::RESERVED_VARIABLES;
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::files::SiteFiles;
+use crate::inventory::{Inventory, RESERVED_VARIABLES};
 use crate::toml_reader::{Entry, Node, SourceFile, Table, Tree, read_table};
 use crate::variables::Layer;
+
+/// Where a site may use variables.
+const MENTIONING: [&str; 4] = ["manifests", "modules", "templates", "inventory"];
 
 /// All variables of a run, in the order they were given.
 #[derive(Debug)]
@@ -31,6 +36,28 @@ impl RunVariables {
             }
         }
         variables
+    }
+
+    /// Warns of names that nothing in the site ever mentions: most of them are misspelt.
+    pub(crate) fn warn_of_unheard(&self, inventory: &Inventory, files: &dyn SiteFiles, out: &mut Vec<Diagnostic>) {
+        if self.set.is_empty() {
+            return;
+        }
+        let of_hosts = inventory.hosts().flat_map(|host| host.vars.keys()).map(String::as_str);
+        let known: BTreeSet<&str> = inventory.variable_names().chain(of_hosts).collect();
+        let mut wanted: BTreeSet<&str> = self.names().filter(|name| !known.contains(name)).collect();
+        for file in MENTIONING.iter().flat_map(|folder| files.list(folder).unwrap_or_default()) {
+            if wanted.is_empty() {
+                return;
+            }
+            let bytes = files.read(&file.path).ok().flatten().unwrap_or_default();
+            let text = String::from_utf8_lossy(&bytes);
+            wanted.retain(|name| !text.contains(name));
+        }
+        for name in wanted {
+            let warning = Diagnostic::warning(codes::RUN_VARIABLE, format!("nothing in the site mentions the variable `{name}`"));
+            out.push(warning.help(did_you_mean(name, known.iter().copied()).unwrap_or_else(|| "it is set for nobody".to_owned())));
+        }
     }
 
     /// The first names that are set.

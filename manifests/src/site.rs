@@ -58,6 +58,7 @@ impl Site {
         types: &'static dyn Types,
     ) -> (Option<Self>, Vec<Diagnostic>) {
         let (data, mut out) = SiteData::load(&files, options.input);
+        data.run.warn_of_unheard(&data.inventory, &*files, &mut out);
         let files = Arc::new(WithLibrary { site: files });
         let sources = Sources::load(&*files, options.extent, options.cache, &mut out);
         for (name, place) in &sources.modules {

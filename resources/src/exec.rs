@@ -192,7 +192,7 @@ impl Exec {
         match output.end {
             End::Exited(status) if self.returns.is_empty() => status == 0,
             End::Exited(status) => self.returns.contains(&i64::from(status)),
-            End::Signalled(_) | End::TimedOut(_) => false,
+            End::Signalled(_) | End::TimedOut(_) | End::Abandoned => false,
         }
     }
 

@@ -10,6 +10,7 @@ use keel_engine::footprint::Footprint;
 use keel_engine::resource::{Failure, ObserveError, Reliance, ResourceType, Work};
 
 use crate::host::Host;
+use crate::host::attend::pause;
 
 /// How long one look may take.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,7 +39,7 @@ attributes! {
         pub absent: Vec<AbsolutePath>,
         /// A command that succeeds, as a list of arguments, the program first. It must only look.
         pub command: Vec<String>,
-        /// How long to wait at most.
+        /// How long to wait at most; at least a second.
         pub timeout: Span = Span(Duration::from_secs(300)),
         /// How long to wait between two looks.
         pub interval: Span = Span(Duration::from_secs(2)),
@@ -50,6 +51,9 @@ attributes! {
         }
         if desired.tcp.as_deref().is_some_and(|tcp| split_port(tcp).is_none()) {
             errors.push(AttributeError::new("tcp", "is no `host:port`").help("such as \"db-1:3306\" or \"[::1]:80\""));
+        }
+        if desired.timeout.0.is_zero() {
+            errors.push(AttributeError::new("timeout", "is 0").help("a second or more; \"1s\" fails almost at once"));
         }
         if desired.interval.0.is_zero() {
             errors.push(AttributeError::new("interval", "is 0").help("a second or more"));
@@ -140,7 +144,9 @@ impl ResourceType for WaitType {
             if left.is_zero() {
                 return Err(Failure::new(format!("after {} seconds {lack}", wait.timeout.0.as_secs())));
             }
-            std::thread::sleep(wait.interval.0.min(left));
+            if !pause(wait.interval.0.min(left)) {
+                return Err(Failure::new(format!("no longer waited for, because the run was asked twice to stop: {lack}")));
+            }
         }
     }
 
@@ -207,5 +213,7 @@ mod tests {
         for tcp in ["db", "db:", "db:0", "db:70000", ":80", "::1:80", "[::1]"] {
             assert!(Trial::refuses::<WaitType>("x", &[("tcp", Value::from(tcp))]).contains("is no `host:port`"), "{tcp}");
         }
+        let never = [("paths", Value::from("/x")), ("timeout", Value::Int(0))];
+        assert!(Trial::refuses::<WaitType>("x", &never).contains("timeout is 0"));
     }
 }

@@ -15,6 +15,7 @@
 //! ```
 
 mod command;
+mod holding;
 mod image;
 mod machine;
 mod network;
@@ -28,6 +29,7 @@ use std::fmt;
 use nix::fcntl::{Flock, FlockArg};
 
 pub use command::Ran;
+pub use holding::take_down;
 pub use image::Image;
 pub use machine::why_not;
 pub use node::Node;

@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
-use super::command::{Ran, run, run_ok};
+use super::command::{Ran, run};
 use super::network::{address_of, bridge_option, set_cable};
 use super::place::Place;
 use super::{LabError, Result};
@@ -209,15 +209,36 @@ impl Node {
         Ok(())
     }
 
-    /// Copies a file of the node to a path of this machine.
+    /// Copies a file of the node to a path of this machine, or a folder's contents into the folder of
+    /// that path.
     ///
     /// # Errors
     /// When it cannot be read or written.
     pub fn copy_out(&self, source: &str, target: &Path) -> Result<()> {
+        if self.exec(&["test", "-d", source])?.success() {
+            return self.copy_folder_out(source, target);
+        }
+        if !self.exec(&["test", "-f", source])?.success() {
+            return Err(LabError::new(format!("{}:{source} is no file and no folder", self.name)));
+        }
         let file = std::fs::File::create(target).map_err(LabError::doing(target.display()))?;
-        run_ok(self.inside()?.args(["test", "-f", source]))?;
         let status = self.inside()?.args(["cat", source]).stdin(Stdio::null()).stdout(file).status().map_err(LabError::doing("nsenter"))?;
         if status.success() { Ok(()) } else { Err(LabError::new(format!("cannot read {}:{source}", self.name))) }
+    }
+
+    fn copy_folder_out(&self, source: &str, target: &Path) -> Result<()> {
+        std::fs::create_dir_all(target).map_err(LabError::doing(target.display()))?;
+        let mut pack = self.inside()?;
+        let packing = pack.args(["tar", "-C", source, "-c", "."]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+        let mut packing = packing.map_err(LabError::doing("nsenter"))?;
+        let input = packing.stdout.take().map_or_else(Stdio::null, Stdio::from);
+        let unpacked = Command::new("tar").arg("-C").arg(target).args(["--no-same-owner", "-x"]).stdin(input).output();
+        let packed = packing.wait().map_err(LabError::doing("nsenter"))?;
+        let unpacked = Ran::from(unpacked.map_err(LabError::doing("tar"))?);
+        if packed.success() && unpacked.success() {
+            return Ok(());
+        }
+        Err(LabError::new(format!("cannot copy {}:{source} to {}: {}", self.name, target.display(), unpacked.stderr)))
     }
 
     /// Pulls its network cable; inside nothing shows but silence.

@@ -37,6 +37,11 @@ impl Place {
         self.0.join("nodes")
     }
 
+    /// The file whose presence asks who holds the lab by hand to take it down.
+    pub(super) fn wish(&self) -> PathBuf {
+        self.0.join("down")
+    }
+
     pub(super) fn lock(&self) -> PathBuf {
         self.0.join("lock")
     }

@@ -24,7 +24,8 @@ pub struct Arguments {
 /// # Errors
 /// There is no such type or attribute.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
-    let schemas: Vec<TypeSchema> = keel_resources::all().iter().map(|kind| kind.schema()).collect();
+    let mut schemas: Vec<TypeSchema> = keel_resources::all().iter().map(|kind| kind.schema()).collect();
+    schemas.sort_by_key(|schema| schema.name);
     let Some(name) = &arguments.name else {
         if arguments.json {
             print_json(&schemas)?;

@@ -122,7 +122,10 @@ pub(super) fn make(prepared: Prepared, arguments: &RunArguments, mode: Mode, con
         Ok(Opener { identities: identity::load(&path)?, closed: store::all(&folder)? })
     };
     let mut line = progress::Line::new(context.environment.stderr_is_terminal && !arguments.json);
-    let report = run::make(desired, &options, opener, &mut |progress| line.show(progress));
+    let report = run::make(desired, &options, opener, &mut |progress| {
+        stop.note(progress);
+        line.show(progress);
+    });
     line.clear();
     report
 }

@@ -9,6 +9,7 @@ use keel_engine::catalog::Catalog;
 use keel_engine::contents::MemoryContents;
 use keel_engine::report::Mode;
 use keel_engine::value::Map;
+use keel_manifests::codes;
 use keel_manifests::diagnostic::{Diagnostic, did_you_mean};
 use keel_manifests::site::{LoadOptions, Site};
 use keel_manifests::site_data::SiteInput;
@@ -111,6 +112,9 @@ pub(super) fn load(argument: Option<&Path>, input: SiteInput, context: &Context)
 fn load_lowered(folder: &SiteFolder, input: SiteInput, extent: Extent, lowered: &LoweredFiles, context: &Context) -> Result<LoadedSite> {
     let options = LoadOptions { input, extent, cache: Some(lowered) };
     let (site, found) = Site::load(Arc::new(folder.clone()), options, keel_resources::declared());
+    if let Some(wrong) = found.iter().find(|diagnostic| diagnostic.code == codes::RUN_VARIABLE && diagnostic.is_error()) {
+        return Err(Error::usage(format!("--var: {}", wrong.message)).hint_if(wrong.help.first().cloned()));
+    }
     match site {
         Some(site) => Ok(LoadedSite { site, diagnostics: found }),
         None => {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use keel_manifests::diagnostic::{Diagnostic, Label, Severity};
 use keel_manifests::files::SiteFiles;
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, ThemeCharacters, ThemeStyles};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, ThemeCharacters, ThemeStyles};
 use serde_json::{Value, json};
 
+use super::excerpt::{Excerpt, floor};
 use super::paint::Paint;
 
 /// A place in a file as people count: lines and columns from 1.
@@ -51,15 +52,6 @@ impl Sources {
     }
 }
 
-/// The nearest place at or before an offset where a character begins.
-fn floor(text: &str, offset: usize) -> usize {
-    let mut offset = offset.min(text.len());
-    while !text.is_char_boundary(offset) {
-        offset -= 1;
-    }
-    offset
-}
-
 /// Prints diagnostics for people.
 pub fn text(diagnostics: &[Diagnostic], sources: &Sources, paint: Paint) -> String {
     let styles = if paint.colour { ThemeStyles::ansi() } else { ThemeStyles::none() };
@@ -83,7 +75,7 @@ struct Rendered {
     message: String,
     severity: miette::Severity,
     help: Option<String>,
-    source: Option<NamedSource<String>>,
+    source: Option<Excerpt>,
     labels: Vec<LabeledSpan>,
     related: Vec<Rendered>,
 }
@@ -124,12 +116,14 @@ impl Rendered {
 
     fn point(&mut self, file: &Arc<str>, labels: &[&Label], sources: &Sources) {
         let text = sources.text(file);
+        let excerpt = Excerpt::new(file, text);
         let span = |label: &&Label| {
             let (start, end) = (floor(text, label.span.start), floor(text, label.span.end));
+            let end = excerpt.shown_end(start, end);
             LabeledSpan::new((!label.text.is_empty()).then(|| label.text.clone()), start, end.saturating_sub(start))
         };
         self.labels = labels.iter().map(span).collect();
-        self.source = Some(NamedSource::new(&**file, text.to_owned()));
+        self.source = Some(excerpt);
     }
 }
 
@@ -290,6 +284,18 @@ mod tests {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
         assert!(!text.contains('\u{1b}'), "no colour was asked for");
+    }
+
+    #[test]
+    fn a_long_line_is_shown_around_the_place_with_its_true_column() {
+        let text = format!("host a {{ {} fil \"/x\" {} }}\n", "y ".repeat(3000), "z ".repeat(3000));
+        let at = text.find("fil").unwrap();
+        let files = MemoryFiles::new([("manifests/site.kdl", text.as_str())]);
+        let file: Arc<str> = Arc::from("manifests/site.kdl");
+        let diagnostics = vec![Diagnostic::error("KE0201", "there is no type `fil`").at(&file, at..at + 3, "here")];
+        let shown = super::text(&diagnostics, &Sources::of(&diagnostics, &files), Paint { colour: false });
+        assert!(shown.contains(&format!("manifests/site.kdl:1:{}", at + 1)) && shown.contains("fil \"/x\""), "{shown}");
+        assert!(shown.lines().all(|line| line.chars().count() < 250), "{shown}");
     }
 
     #[test]

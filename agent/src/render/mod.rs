@@ -2,6 +2,7 @@
 
 pub mod diagnostics;
 pub mod diff;
+mod excerpt;
 pub mod graph;
 pub mod paint;
 pub mod reference;

@@ -3,7 +3,7 @@
 
 mod removal;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -19,6 +19,7 @@ use keel_engine::orphan::{self, Orphans};
 use keel_engine::report::{FORMAT_VERSION, Mode, Report, Totals};
 use keel_engine::resource::AnyType;
 use keel_engine::walk::{Filter, Gates, GroupError, Groups, Progress, Run, walk};
+use keel_manifests::diagnostic::did_you_mean;
 use keel_resources::host::{Backups, Claims, Host};
 
 use crate::error::{Error, Result};
@@ -82,8 +83,8 @@ pub fn make(
     let declared_count = catalog.resources.len();
     let known = memory.previous.is(&desired.bytes);
     let concealed = if known { HashSet::new() } else { memory.previous.with_secrets() };
-    let (orphans, warning) = if known { Default::default() } else { sort_orphans(&memory.previous, &catalog, options, &types)? };
-    orphan::append(&mut catalog, orphans.removed);
+    let (mut orphans, warning) = if known { Default::default() } else { sort_orphans(&memory.previous, &catalog, options, &types)? };
+    orphan::append(&mut catalog, &mut orphans);
 
     let opened = if has_sealed(&catalog.resources) { Some(opener()?.open_all(&catalog.resources)?) } else { None };
     let groups = Groups::build(&types, opened.as_deref().unwrap_or(&catalog.resources)).map_err(|error| group_error(&catalog, error))?;
@@ -94,6 +95,9 @@ pub fn make(
     let host = Host::new(&options.root).with_contents(desired.contents).with_backups(backups);
     let host = host.with_claims(Claims::of(Arc::clone(&footprints))).with_digests(memory.digests.of_run(started_ms));
     let mut ledger = open_ledger(&state, options.mode, &catalog)?;
+    if options.mode == Mode::Apply {
+        memory.begin(&desired.bytes).map_err(Error::host)?;
+    }
 
     let run = Run {
         catalog: &catalog,
@@ -125,7 +129,7 @@ pub fn make(
         resources,
         owed: ledger.owed(),
         released: orphans.released,
-        warnings: warnings(warning, options),
+        warnings: warnings(warning, &catalog, options),
     };
     if options.mode == Mode::Apply {
         let removals = catalog.resources.split_off(declared_count);
@@ -135,9 +139,24 @@ pub fn make(
     Ok(report)
 }
 
-fn warnings(orphans: Option<String>, options: &Options<'_>) -> Vec<String> {
+fn warnings(orphans: Option<String>, catalog: &Catalog, options: &Options<'_>) -> Vec<String> {
     let stopped = (options.stop)().then(|| STOPPED.to_owned());
-    orphans.into_iter().chain(stopped).collect()
+    let unmatched = options.filter.unmatched(catalog);
+    let unmatched = unmatched.into_iter().map(|word| nothing_is_meant(word, catalog));
+    orphans.into_iter().chain(unmatched).chain(stopped).collect()
+}
+
+/// Says that a word of `--only` or `--skip` means nothing here, with the nearest ones that do.
+fn nothing_is_meant(word: &str, catalog: &Catalog) -> String {
+    let addresses: Vec<String> = catalog.resources.iter().map(|resource| resource.address.to_string()).collect();
+    let mut known: BTreeSet<&str> = addresses.iter().map(String::as_str).collect();
+    for resource in &catalog.resources {
+        known.insert(&resource.address.type_name);
+        known.extend(catalog.modules_of(resource));
+        known.extend(resource.tags.iter().map(String::as_str));
+    }
+    let advice = did_you_mean(word, known).map(|advice| format!("; {advice}")).unwrap_or_default();
+    format!("no tag, type, module or address of this host is {word:?}{advice}")
 }
 
 fn prepare(state: &State, options: &Options<'_>) -> Result<Lock> {

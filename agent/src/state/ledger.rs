@@ -41,6 +41,12 @@ impl LedgerFile {
         Ok(released)
     }
 
+    fn strike(&mut self, is_over: impl Fn(&Owed) -> bool) -> Result<(), String> {
+        let before = self.entries.len();
+        self.entries.retain(|entry| !is_over(entry));
+        if self.entries.len() == before { Ok(()) } else { self.write() }
+    }
+
     fn write(&self) -> Result<(), String> {
         let bytes = serde_json::to_vec_pretty(&self.entries).map_err(|error| error.to_string())?;
         replace(&self.path, &bytes)
@@ -65,13 +71,11 @@ impl Ledger for LedgerFile {
     }
 
     fn settle(&mut self, target: &Address) -> Result<(), String> {
-        self.entries.retain(|entry| entry.target != *target);
-        self.write()
+        self.strike(|entry| entry.target == *target)
     }
 
     fn withdraw(&mut self, entries: &[Owed]) -> Result<(), String> {
-        self.entries.retain(|entry| !entries.contains(entry));
-        self.write()
+        self.strike(|entry| entries.contains(entry))
     }
 }
 

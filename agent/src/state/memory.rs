@@ -46,6 +46,14 @@ impl Memory {
         Ok(Self { state: state.clone(), previous, enforced, digests })
     }
 
+    /// Writes down what a run is about to apply. Nothing may be changed before.
+    ///
+    /// # Errors
+    /// Names the file that cannot be written, and says why.
+    pub fn begin(&self, bytes: &[u8]) -> Result<(), String> {
+        self.previous.begin(bytes)
+    }
+
     /// Keeps what a run came to.
     ///
     /// # Errors

@@ -82,15 +82,17 @@ pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, String> {
 /// Names the file and says what failed; the old bytes are then still there.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("cannot write {}: {error}", path.display());
-    let folder = path.parent().unwrap_or(Path::new("/"));
     let neighbour = path.with_extension(format!("new-{}", std::process::id()));
-    let written =
-        write_new(&neighbour, bytes).and_then(|()| std::fs::rename(&neighbour, path)).and_then(|()| File::open(folder)?.sync_all());
+    let written = write_new(&neighbour, bytes).and_then(|()| std::fs::rename(&neighbour, path)).and_then(|()| sync_folder_of(path));
     written.map_err(|error| {
         // Whatever stopped the write, the half-written neighbour is of no use to anybody.
         let _ = std::fs::remove_file(&neighbour);
         failed(error)
     })
+}
+
+fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

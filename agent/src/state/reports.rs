@@ -1,10 +1,10 @@
 //! The reports of earlier runs: the last one, and those in which anything happened, for `keel explain`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use keel_engine::report::{Outcome, Report};
 
-use super::{State, read_if_there, replace};
+use super::{State, read_if_there, replace, sync_folder_of};
 
 /// How many reports are kept.
 const KEPT_MAX: usize = 200;
@@ -13,6 +13,13 @@ const KEPT_MAX: usize = 200;
 pub struct Reports {
     last: PathBuf,
     folder: PathBuf,
+}
+
+/// Gives a file a second name, in place of what has that name now.
+fn link(file: &Path, name: &Path) -> std::io::Result<()> {
+    let neighbour = name.with_extension(format!("new-{}", std::process::id()));
+    std::fs::hard_link(file, &neighbour)?;
+    std::fs::rename(&neighbour, name).and_then(|()| sync_folder_of(name))
 }
 
 impl Reports {
@@ -31,8 +38,11 @@ impl Reports {
         let text = serde_json::to_vec_pretty(&kept).map_err(|error| error.to_string())?;
         if kept.resources.iter().any(|resource| resource.outcome != Outcome::Skipped) {
             std::fs::create_dir_all(&self.folder).map_err(|error| format!("cannot make {}: {error}", self.folder.display()))?;
-            replace(&self.folder.join(format!("{}.json", report.run)), &text)?;
+            let kept = self.folder.join(format!("{}.json", report.run));
+            replace(&kept, &text)?;
             self.forget_oldest();
+            // One file with two names: the text of a large run is written once.
+            return link(&kept, &self.last).or_else(|_| replace(&self.last, &text));
         }
         replace(&self.last, &text)
     }

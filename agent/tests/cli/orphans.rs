@@ -45,3 +45,60 @@ fn more_removals_than_allowed_stop_the_run_and_name_the_flag() {
     stage.run("apply", &["--prune-max", "2"]).expect(0);
     assert_eq!((stage.read("a"), stage.read("b")), (None, None));
 }
+
+const MODULE: &str = "module m {\n    file \"/d\" ensure=directory\n}\n";
+
+#[test]
+fn an_orphan_whose_removal_failed_keeps_its_module_for_the_rule() {
+    let stage = Stage::new("use m");
+    stage.write("site/modules/m/module.kdl", MODULE);
+    stage.write("site/keel.toml", "name = \"stage\"\n[[prune]]\nmodule = \"m\"\nmax = 5\n");
+    stage.run("apply", &[]).expect(0);
+    stage.write("root/d/foreign", "x");
+    stage.manifest(ONE);
+    let failed = stage.run("apply", &[]).expect(4);
+    assert!(failed.out.contains("not empty"), "{}", failed.out);
+    std::fs::remove_file(stage.root().join("d/foreign")).unwrap();
+    let plan = stage.run("plan", &["--json"]).expect(0);
+    let report: serde_json::Value = serde_json::from_str(&plan.out).unwrap();
+    let removal = report["resources"].as_array().unwrap().iter().find(|one| one["outcome"] == "would_change").unwrap().clone();
+    assert_eq!(removal["origin"], "modules/m/module.kdl:2", "{removal}");
+    stage.run("apply", &[]).expect(0);
+    assert!(!stage.root().join("d").exists());
+}
+
+#[test]
+fn a_prune_rule_inside_a_module_means_what_the_module_had() {
+    let stage = Stage::new("use m\nfile \"/other\" content=\"x\"");
+    stage.write(
+        "site/modules/m/module.kdl",
+        "module m {\n    prune file max=3\n    file \"/a\" content=\"a\"\n    file \"/b\" content=\"b\"\n}\n",
+    );
+    stage.run("apply", &[]).expect(0);
+    stage.write("site/modules/m/module.kdl", "module m {\n    prune file max=3\n    file \"/a\" content=\"a\"\n}\n");
+    stage.manifest("use m");
+    let done = stage.run("apply", &[]).expect(0);
+    assert_eq!((stage.read("a").is_some(), stage.read("b"), stage.read("other").is_some()), (true, None, true), "{}", done.out);
+    assert!(done.out.contains("file \"/other\" is no longer declared"), "{}", done.out);
+}
+
+#[test]
+fn what_a_killed_run_brought_is_known_to_the_next_one() {
+    let stage = Stage::new(ONE);
+    stage.write("site/keel.toml", "name = \"stage\"\n[[prune]]\ntype = \"file\"\nmax = 5\n");
+    stage.run("apply", &[]).expect(0);
+    stage.manifest(
+        "file \"/a\" content=\"a\"\nfile \"/b\" content=\"b\"\nwait \"slow\" paths=\"/never\" timeout=\"60s\" { require (file)\"/b\"; }",
+    );
+    let root = stage.root();
+    let mut child = stage.command(&["apply", "--host", "h", "--root", root.to_str().unwrap()]).spawn().unwrap();
+    while stage.read("b").is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    stage.manifest(ONE);
+    stage.run("apply", &[]).expect(0);
+    assert_eq!((stage.read("a").is_some(), stage.read("b")), (true, None));
+    stage.run("apply", &["--detailed-exitcode"]).expect(0);
+}

@@ -179,3 +179,45 @@ fn a_run_that_is_asked_to_stop_finishes_what_it_began_and_says_so() {
     assert!(done.out.contains("asked to stop"), "{}", done.out);
     assert_eq!(stage.read("after"), None);
 }
+
+#[test]
+fn a_second_signal_ends_the_command_that_is_waited_for() {
+    let stage = Stage::new("");
+    let root = stage.root();
+    let begun = root.join("begun");
+    stage.manifest(&format!("file \"/f\" content=\"x\" {{ validate sh \"-c\" \"touch {}; sleep 300\"; }}", begun.display()));
+    let mut command = stage.command(&["apply", "--host", "h", "--root", root.to_str().unwrap()]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !begun.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    for _ in 0..2 {
+        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM).unwrap();
+        // Two signals at once count as one.
+        std::thread::sleep(std::time::Duration::from_millis(400));
+    }
+    let done = Done::of(child.wait_with_output().unwrap()).expect(4);
+    assert!(done.err.contains("waiting for file \"/f\"; ask again to end it"), "{}", done.err);
+    assert!(done.out.contains("was ended, because the run was asked twice to stop"), "{}", done.out);
+    assert_eq!(stage.read("f"), None);
+}
+
+#[test]
+fn words_that_mean_nothing_are_said_with_the_nearest_ones() {
+    let stage = Stage::new(MOTD);
+    let done = stage.run("apply", &["--only", "fil"]).expect(0);
+    assert!(done.out.contains("is \"fil\"; did you mean `file`?"), "{}", done.out);
+    let done = stage.run("apply", &["--skip", "nonsense", "--skip", "prune"]).expect(0);
+    assert!(done.out.contains("is \"nonsense\"") && !done.out.contains("is \"prune\""), "{}", done.out);
+}
+
+#[test]
+fn a_wrong_variable_is_a_usage_error_and_an_unheard_one_a_warning() {
+    let stage = Stage::new("file \"/a\" content=\"{{ greeting }}\"");
+    stage.write("site/inventory/hosts.toml", "[hosts.h]\nvars = { greeting = \"ahoy\" }\n");
+    assert!(stage.run("apply", &["--var", "bad"]).expect(64).err.contains("`bad` has no `=`"));
+    let done = stage.run("apply", &["--var", "greting=x"]).expect(0);
+    assert!(done.err.contains("nothing in the site mentions the variable `greting`") && done.err.contains("`greeting`"), "{}", done.err);
+    assert_eq!(stage.read("a").as_deref(), Some("ahoy"));
+}

@@ -6,7 +6,6 @@ use std::time::Duration;
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 
-use super::Progress;
 use super::coordinator::Coordinator;
 use super::refresh::targets;
 use super::worker::{Applied, Job, Observation};
@@ -117,10 +116,9 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
                 members.push((resource, changes));
             }
         }
-        let Some(&(first, _)) = members.first() else { return };
-        let current = &self.run.catalog.resources[first].address;
-        (self.progress)(Progress { done: self.done, total: self.slots.len(), current: Some(current) });
-        self.send(Job::Apply(members));
+        if !members.is_empty() {
+            self.send(Job::Apply(members));
+        }
     }
 
     /// Writes down, at once, what others will be owed because of these resources.

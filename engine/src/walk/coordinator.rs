@@ -1,7 +1,7 @@
 //! The coordinator: it alone holds the state of a walk, decides what happens to each resource when
 //! its turn comes, and takes in what the workers report.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 
@@ -33,16 +33,16 @@ pub(super) struct Coordinator<'r, 'a, H: ?Sized> {
     pub(super) members: Members,
     /// Refreshes to be done in this run, by target.
     pub(super) due: HashMap<usize, Vec<Owed>>,
-            if !self.queue.is_empty() {
-                continue;
-            }
-            if self.running == 0 && self.gatehouse.held.is_empty() {
+    pub(super) gatehouse: Gatehouse,
+    /// Resources that wait for a place among those of their type that are being applied, by group.
     pub(super) parked: Vec<VecDeque<usize>>,
     /// How many jobs of a group are under way.
     pub(super) busy: Vec<usize>,
     /// Which vertices have handed on.
     pub(super) over: Vec<bool>,
     running: usize,
+    /// What is being changed or refreshed.
+    under_way: BTreeSet<usize>,
     pub(super) done: usize,
 }
 
@@ -69,6 +69,7 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
             busy: vec![0; groups],
             over: vec![false; vertices.node_count()],
             running: 0,
+            under_way: BTreeSet::new(),
             done: 0,
             run,
             ledger,
@@ -85,15 +86,10 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
                 self.take_turn(vertex);
             }
             self.start_parked();
-            Event::Answered(answers) => self.take_in_answers(answers),
-            Event::NoMoreAnswers => self.take_in_end_of_answers(),
-            Event::Done { observed, applied, took } => {
-                self.running -= 1;
-                self.take_in_done(observed, applied, took);
+            if !self.queue.is_empty() {
+                continue;
             }
-            Event::Refreshed { resource, result, took } => {
-                self.running -= 1;
-                self.busy[self.run.groups.places[resource].group] -= 1;
+            if self.running == 0 && self.gatehouse.held.is_empty() {
                 break;
             }
             self.ask();
@@ -143,8 +139,15 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
         self.note_settled(resource, outcome);
         self.slots[resource].end = Some(End { outcome, reason });
         self.done += 1;
-        (self.progress)(Progress { done: self.done, total: self.slots.len(), current: None });
+        self.under_way.remove(&resource);
+        self.tell();
         self.hand_on(resource);
+    }
+
+    /// Says how far the walk is.
+    fn tell(&mut self) {
+        let current = self.under_way.first().map(|&resource| &self.run.catalog.resources[resource].address);
+        (self.progress)(Progress { done: self.done, total: self.slots.len(), current });
     }
 
     /// What to do with a resource whose turn it is.
@@ -218,6 +221,13 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
 
     pub(super) fn send(&mut self, job: Job) {
         let group = self.group_of(&job);
+        match &job {
+            Job::Observe(_) => {}
+            Job::Converge(resources) => self.under_way.extend(resources),
+            Job::Apply(members) => self.under_way.extend(members.iter().map(|(resource, _)| resource)),
+            Job::Refresh { resource, .. } => drop(self.under_way.insert(*resource)),
+        }
+        self.tell();
         self.running += 1;
         self.busy[group] += 1;
         // The workers live as long as the coordinator; a failed send would leave the loop without events.
@@ -238,26 +248,15 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
 
     fn take_in(&mut self, event: Event) {
         match event {
-<<<<<<< HEAD
             Event::Answered(answers) => self.take_in_answers(answers),
             Event::NoMoreAnswers => self.take_in_end_of_answers(),
-            Event::Observed { resource, observation, took } => {
+            Event::Done { observed, applied, took } => {
                 self.running -= 1;
-                self.slots[resource].took += took;
-                self.slots[resource].observation = Some(observation);
-                self.judge(resource);
-            }
-            Event::Applied { results, took } => {
-                self.running -= 1;
-                self.take_in_applied(results, took);
+                self.take_in_done(observed, applied, took);
             }
             Event::Refreshed { resource, result, took } => {
                 self.running -= 1;
-=======
-            Event::Done { observed, applied, took } => self.take_in_done(observed, applied, took),
-            Event::Refreshed { resource, result, took } => {
                 self.busy[self.run.groups.places[resource].group] -= 1;
->>>>>>> fe4f534 (file: the files of one folder are put in place in lots, with one sync of the folder)
                 self.slots[resource].took += took;
                 self.after_refresh(resource, result);
             }

@@ -24,6 +24,7 @@ use crate::address::Address;
 use crate::catalog::{Catalog, Resource};
 use crate::graph::Graph;
 use crate::ledger::{Enforced, Ledger};
+use crate::orphan::REMOVAL_TAG;
 use crate::report::{Mode, ResourceReport};
 
 pub use gates::{Answer, GateState, Gates, Question, Settled};
@@ -78,6 +79,12 @@ impl Filter {
     pub fn admits(&self, catalog: &Catalog, resource: &Resource) -> bool {
         let tagged = |word: &String| catalog.is_tagged(resource, word);
         (self.only.is_empty() || self.only.iter().any(tagged)) && !self.skip.iter().any(tagged)
+    }
+
+    /// The words that mean no resource of the catalog. What stands for removals may simply not be needed.
+    pub fn unmatched(&self, catalog: &Catalog) -> Vec<&str> {
+        let words = self.only.iter().chain(&self.skip).filter(|word| *word != REMOVAL_TAG);
+        words.filter(|word| !catalog.resources.iter().any(|resource| catalog.is_tagged(resource, word))).map(String::as_str).collect()
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::Run;
 use super::coordinator::Coordinator;
 use super::worker::Job;
-use super::{Progress, Run};
 use crate::address::Address;
 use crate::catalog::Effect;
 use crate::ledger::Ledger;
@@ -48,8 +48,6 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
                     return self.end(resource, Outcome::Failed, Some(Reason::RefreshFailed { message, help: None }));
                 }
                 self.slots[resource].refresh = Some(RefreshReport { effect, sources, done: String::new() });
-                let current = &self.run.catalog.resources[resource].address;
-                (self.progress)(Progress { done: self.done, total: self.slots.len(), current: Some(current) });
                 self.send(Job::Refresh { resource, effect, made });
             }
         }

@@ -10,7 +10,7 @@ use super::*;
 use crate::catalog::{Catalog, Container, Effect, Gate, Node, Origin, Relation, RelationWord};
 use crate::change::Change;
 use crate::ledger::{MemoryLedger, NothingEnforced};
-use crate::report::{Outcome, Owed, Reason};
+use crate::report::{Outcome, Owed, Reason, Totals};
 use crate::resource::{AnyType, Failure, Nature, ObserveError, Refreshed, Reliance, ResourceType, Work};
 use crate::value::{Map, Value};
 
@@ -295,6 +295,17 @@ fn ready_resources_of_a_batching_type_go_together_with_those_behind_them() {
     stage.nature.batch = true;
     assert_eq!(stage.outcomes(&shelf, Mode::Apply), [Outcome::Changed; 3]);
     assert_eq!(shelf.log()[0], "batch a b c");
+}
+
+#[test]
+fn totals_count_every_resource_once() {
+    let shelf = Shelf::with(&[("target", 1)]);
+    let mut stage =
+        Stage::new(&[("a", &[]), ("target", &[]), ("new", &[])]).relate(0, 1, Some(Effect::Reload)).relate(0, 2, Some(Effect::Reload));
+    let plan = Totals::of(&stage.go(&shelf, Mode::Plan));
+    assert_eq!((plan.would_change, plan.refreshed), (2, 1), "{plan:?}");
+    let apply = Totals::of(&stage.go(&shelf, Mode::Apply));
+    assert_eq!((apply.changed, apply.refreshed, apply.resources), (2, 1, 3), "{apply:?}");
 }
 
 #[test]

@@ -75,11 +75,14 @@ attributes! {
         pub owner: Option<String>,
         /// Which group the unpacked files have.
         pub group: Option<String>,
-        /// How long fetching and unpacking may each take.
+        /// How long fetching and unpacking may each take; at least a second.
         pub timeout: Span = Span(Duration::from_secs(900)),
     }
     check |desired| {
         let mut errors = Vec::new();
+        if desired.timeout.0.is_zero() {
+            errors.push(AttributeError::new("timeout", "is 0").help("a second or more"));
+        }
         if desired.digest.as_deref().is_some_and(|digest| split_digest(digest).is_none()) {
             errors.push(AttributeError::new("digest", "is none").help("`sha256:` and 64 digits, or `sha512:` and 128"));
         }

@@ -176,6 +176,10 @@ keel_engine::attributes! {
         pub validate: Vec<String>,
         /// Where the old bytes go: `#true` keeps them in the agent's store, `#false` nowhere, a
         /// text such as `".bak"` beside the file. Default: `#true`.
+        ///
+        /// Root alone can read the store, and nothing is kept as long as `content` is a secret. The
+        /// run after a secret has left the manifest replaces bytes that may still be the secret, and
+        /// keeps them: say `backup=#false` for that run, or change the secret.
         pub backup: Option<BackupChoice>,
         /// Whether a link at the path is itself meant (`manage`: a file replaces it) or what it
         /// points to (`follow`).

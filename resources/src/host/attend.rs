@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -20,30 +21,61 @@ const LOOK_INTERVAL_MIN: Duration = Duration::from_micros(200);
 /// How long output is still read after the command ended; a child in the background may go on for ever.
 const DRAIN_MAX: Duration = Duration::from_millis(250);
 
-/// Sees a started command through to its end. The time is given with the grace it ends with.
+/// Whether every command of this process is to end.
+static ABANDONED: AtomicBool = AtomicBool::new(false);
+
+/// Ends the commands that run now, with all they have begun, and those that are still to come: the
+/// process was asked, not for the first time, to stop.
+pub fn abandon_commands() {
+    ABANDONED.store(true, Ordering::Relaxed);
+}
+
+/// Sleeps, and says whether it may go on: no longer if commands are abandoned.
+pub(crate) fn pause(time: Duration) -> bool {
+    let until = Instant::now() + time;
+    while !ABANDONED.load(Ordering::Relaxed) {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return true;
+        }
+        std::thread::sleep(left.min(LOOK_INTERVAL_MAX));
+    }
+    false
+}
+
+/// How long a command may run, and how long what is left has between being asked to end and being ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) grace: Duration,
+}
+
+/// Sees a started command through to its end.
 pub(crate) fn attend(
     child: &mut Child,
     input: Option<Vec<u8>>,
     captures: [Captured; 2],
     tree: &mut ProcessTree,
-    timeout: Option<(Duration, Duration)>,
+    patience: Patience,
 ) -> io::Result<(End, [Captured; 2])> {
     let leader = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
     let mut streams = Streams::new(child, input, captures)?;
-    let deadline = timeout.and_then(|(time, _)| Instant::now().checked_add(time));
+    let deadline = patience.timeout.and_then(|time| Instant::now().checked_add(time));
     let status = wait(child, &mut streams, deadline)?;
-    let end = match (status, timeout) {
-        (Some(status), _) => end_of(status),
-        (None, timeout) => {
-            let (time, grace) = timeout.unwrap_or_default();
+    let end = match status {
+        Some(status) => end_of(status),
+        None => {
             tree.terminate(leader);
-            let patience = Instant::now() + grace;
-            while Instant::now() < patience && !tree.is_empty(leader) {
+            let last = Instant::now() + patience.grace;
+            while Instant::now() < last && !tree.is_empty(leader) {
                 streams.serve(LOOK_INTERVAL_MAX)?;
             }
             tree.kill(leader);
             child.wait()?;
-            End::TimedOut(time)
+            match patience.timeout {
+                Some(time) if !ABANDONED.load(Ordering::Relaxed) => End::TimedOut(time),
+                _ => End::Abandoned,
+            }
         }
     };
     let drained = Instant::now() + DRAIN_MAX;
@@ -51,14 +83,14 @@ pub(crate) fn attend(
     Ok((end, streams.captures()))
 }
 
-/// The command's status, or none when the deadline came first.
+/// The command's status, or none when the deadline came first or commands are abandoned.
 fn wait(child: &mut Child, streams: &mut Streams, deadline: Option<Instant>) -> io::Result<Option<ExitStatus>> {
     let mut pause = LOOK_INTERVAL_MIN;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        if ABANDONED.load(Ordering::Relaxed) || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Ok(None);
         }
         if streams.are_closed() {

@@ -63,3 +63,26 @@ impl Backups {
         Ok(digest)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn nobody_else_can_read_what_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "old").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        let backups = Backups::new(folder.path().join("backups"), "run");
+        let digest = backups.keep(&file, &mut File::open(&file).unwrap()).unwrap();
+        let kept = backups.locate(digest);
+        assert_eq!(fs::read(&kept).unwrap(), b"old");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&kept), mode(kept.parent().unwrap())), (0o600, 0o700));
+        let store = folder.path().join("backups");
+        assert_eq!((mode(&store), mode(&store.join("index"))), (0o700, 0o600));
+    }
+}

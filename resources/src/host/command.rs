@@ -14,7 +14,7 @@ use keel_engine::secret::Secret;
 use nix::unistd::{Uid, User};
 
 use super::Host;
-use super::attend::attend;
+use super::attend::{Patience, attend};
 use super::capture::{CAPTURE_BYTES_MAX, Captured};
 use super::output::{CommandError, Output, blot};
 use super::process_tree::ProcessTree;
@@ -155,7 +155,8 @@ impl Command {
         let mut child = self.start(&tree)?;
         let input = self.input.as_ref().map(|input| input.reveal_secret_text().as_bytes().to_vec());
         let captures = [Captured::new(self.capture_bytes_max), Captured::new(self.capture_bytes_max)];
-        let ended = attend(&mut child, input, captures, &mut tree, self.timeout.map(|timeout| (timeout, self.grace)));
+        let patience = Patience { timeout: self.timeout, grace: self.grace };
+        let ended = attend(&mut child, input, captures, &mut tree, patience);
         let (end, [stdout, stderr]) = ended.map_err(|error| self.failed(error.to_string()))?;
         Ok(Output { command: self.to_string(), end, stdout, stderr, secrets: self.secrets.clone() })
     }

@@ -33,6 +33,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, open};
 
 pub use accounts::Accounts;
+pub use attend::abandon_commands;
 pub use backups::Backups;
 pub use batch::Batch;
 pub use claims::Claims;

@@ -21,6 +21,8 @@ pub enum End {
     Signalled(i32),
     /// It was ended after this time, and everything it had begun.
     TimedOut(Duration),
+    /// Somebody asked that all commands end; it was ended, and everything it had begun.
+    Abandoned,
 }
 
 impl fmt::Display for End {
@@ -29,6 +31,7 @@ impl fmt::Display for End {
             End::Exited(status) => write!(f, "exited with status {status}"),
             End::Signalled(signal) => write!(f, "was ended by signal {signal}"),
             End::TimedOut(time) => write!(f, "took longer than {} seconds and was ended", time.as_secs_f32()),
+            End::Abandoned => f.write_str("was ended, because the run was asked twice to stop"),
         }
     }
 }

@@ -1,0 +1,43 @@
+//! Reads attributes one after another.
+
+use super::{AttributeError, AttributeValue};
+use crate::value::Map;
+
+/// Reads attributes one after another and collects what is wrong with them.
+pub struct Reader<'a> {
+    title: &'a str,
+    attributes: &'a Map,
+    errors: Vec<AttributeError>,
+}
+
+impl<'a> Reader<'a> {
+    /// Starts on a resource's title and attributes.
+    pub fn new(title: &'a str, attributes: &'a Map) -> Self {
+        Self { title, attributes, errors: Vec::new() }
+    }
+
+    /// Reads one attribute; none if something is wrong with it, which is remembered.
+    pub fn read<T: AttributeValue>(&mut self, name: &str, from_title: bool, default: Option<T>) -> Option<T> {
+        let result = match self.attributes.get(name) {
+            Some(value) => T::read(value),
+            None if from_title => T::from_title(self.title),
+            None => match default.or_else(T::when_missing) {
+                Some(value) => Ok(value),
+                None => Err("is required and not given".to_owned()),
+            },
+        };
+        result.map_err(|message| self.errors.push(AttributeError::new(name, message))).ok()
+    }
+
+    /// Remembers every attribute that the type does not have.
+    pub fn refuse_unknown(&mut self, known: &[&str]) {
+        for name in self.attributes.keys().filter(|name| !known.contains(&name.as_str())) {
+            self.errors.push(AttributeError::new(name, "is no attribute of this type"));
+        }
+    }
+
+    /// What was wrong.
+    pub fn into_errors(self) -> Vec<AttributeError> {
+        self.errors
+    }
+}
