@@ -13,6 +13,7 @@ use keel_engine::resource::{Failure, Nature, ObserveError, Refreshed, Reliance, 
 use keel_engine::text::Text;
 
 use crate::host::Host;
+use crate::host::attend::pause;
 use crate::host::command::Command;
 use crate::host::output::{End, Output};
 
@@ -209,12 +210,11 @@ impl Exec {
             if self.succeeded(&output) {
                 return Ok(());
             }
-            if left == 0 {
+            if left == 0 || !pause(self.try_sleep.0) {
                 let failure = output.failure();
-                let tries = if self.tries > 1 { format!(" ({} times)", self.tries) } else { String::new() };
+                let tries = if self.tries > 1 && left == 0 { format!(" ({} times)", self.tries) } else { String::new() };
                 return Err(Failure { message: failure.message + &tries, help: failure.help });
             }
-            std::thread::sleep(self.try_sleep.0);
         }
     }
 }
