@@ -13,7 +13,11 @@ pub(crate) fn run(kind: &str, folder: &Path, count: &str) -> Result<()> {
     match kind {
         "stat" => paths.map(|path| stat(&path)).sum::<Result<u64>>().map(drop),
         "read" => paths.map(|path| stat(&path).and_then(|_| read(&path))).collect::<Result<Vec<_>>>().map(drop),
-        "write" => paths.enumerate().try_for_each(|(number, path)| write(folder, &path, &contents(number))),
+        "write" => {
+            paths.enumerate().try_for_each(|(number, path)| write(folder, &path, &contents(number)))?;
+            // The names last once the folder is on disk; once, behind all of them, is the least.
+            Ok(File::open(folder)?.sync_all()?)
+        }
         "state" => {
             let texts = paths.map(|path| read(&path)).collect::<Result<Vec<_>>>();
             texts.and_then(|_| state())

@@ -93,6 +93,7 @@ fn what_a_killed_run_brought_is_known_to_the_next_one() {
     let root = stage.root();
     let mut child = stage.command(&["apply", "--host", "h", "--root", root.to_str().unwrap()]).spawn().unwrap();
     while stage.read("b").is_none() {
+        assert_eq!(child.try_wait().unwrap(), None, "the run ended before it could be killed");
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     child.kill().unwrap();

@@ -185,10 +185,11 @@ fn a_second_signal_ends_the_command_that_is_waited_for() {
     let stage = Stage::new("");
     let root = stage.root();
     let begun = root.join("begun");
-    stage.manifest(&format!("file \"/f\" content=\"x\" {{ validate sh \"-c\" \"touch {}; sleep 300\"; }}", begun.display()));
+    stage.manifest(&format!("file \"/f\" content=\"x\" {{ validate sh \"-c\" \"touch {}; sleep 300\" \"%\"; }}", begun.display()));
     let mut command = stage.command(&["apply", "--host", "h", "--root", root.to_str().unwrap()]);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     while !begun.exists() {
+        assert_eq!(child.try_wait().unwrap(), None, "the run ended before it began anything");
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
