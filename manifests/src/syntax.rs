@@ -2,6 +2,8 @@
 //!
 //! Plain data without references into the text, so that it can be cached under the text's hash.
 
+mod blocks;
+
 use std::ops::Range;
 use std::sync::Arc;
 

@@ -47,14 +47,7 @@ impl<'s> Declared<'s> {
         while let Some(statement) = open.pop() {
             match statement {
                 Statement::Resource(resource) => declared.add(resource),
-                Statement::Module(module) => open.extend(&module.body),
-                Statement::Assignment(assignment) => open.extend(&assignment.body),
-                Statement::For(repeat) => open.extend(&repeat.body),
-                Statement::If(choice) => {
-                    open.extend(choice.branches.iter().flat_map(|(_, body)| body));
-                    open.extend(&choice.otherwise);
-                }
-                _ => {}
+                other => open.extend(other.inner()),
             }
         }
         declared

@@ -180,17 +180,20 @@ pub(crate) fn points_elsewhere(statements: &[Statement], modules: &BTreeSet<&str
         let mut relations = extras.relations.iter();
         relations.any(|relation| is_forward(relation.word) && relation.place != RelationPlace::Here)
     };
-    statements.iter().any(|statement| match statement {
-        Statement::Use(used) => declares(&used.extras) || modules.contains(&*used.module.text),
-        Statement::Resource(resource) => declares(&resource.extras),
-        Statement::Override(change) => declares(&change.extras),
-        Statement::Module(module) => points_elsewhere(&module.body, modules),
-        Statement::Assignment(block) => points_elsewhere(&block.body, modules),
-        Statement::For(repeat) => points_elsewhere(&repeat.body, modules),
-        Statement::If(choice) => {
-            let mut bodies = choice.branches.iter().map(|(_, body)| body).chain([&choice.otherwise]);
-            bodies.any(|body| points_elsewhere(body, modules))
+    let mut open: Vec<&Statement> = statements.iter().collect();
+    while let Some(statement) = open.pop() {
+        let found = match statement {
+            Statement::Use(used) => declares(&used.extras) || modules.contains(&*used.module.text),
+            Statement::Resource(resource) => declares(&resource.extras),
+            Statement::Override(change) => declares(&change.extras),
+            other => {
+                open.extend(other.inner());
+                false
+            }
+        };
+        if found {
+            return true;
         }
-        Statement::Let(_) | Statement::Defaults(_) | Statement::Say(_) | Statement::Prune(_) => false,
-    })
+    }
+    false
 }

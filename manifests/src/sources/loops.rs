@@ -66,14 +66,7 @@ pub(super) fn uses_of(statements: &[Statement]) -> Vec<Name> {
     while let Some(statement) = open.pop() {
         match statement {
             Statement::Use(used) => found.push(used.module.clone()),
-            Statement::Module(module) => open.extend(&module.body),
-            Statement::Assignment(assignment) => open.extend(&assignment.body),
-            Statement::For(repeat) => open.extend(&repeat.body),
-            Statement::If(choice) => {
-                open.extend(choice.branches.iter().flat_map(|(_, body)| body));
-                open.extend(&choice.otherwise);
-            }
-            _ => {}
+            other => open.extend(other.inner()),
         }
     }
     found
