@@ -176,6 +176,12 @@ fn neighbours(catalog: &Catalog, graph: &Graph, node: Node, direction: Direction
             Edge::Automatic(key) => lines.push(format!("{address}  automatically, by {key}")),
         }
     }
+    if direction == Direction::Incoming {
+        for gate in catalog.gates.iter().filter(|gate| gate.node == node && gate.waits()) {
+            let effect = gate.notify.map(|effect| format!(", {effect}")).unwrap_or_default();
+            lines.push(format!("{} of host {}  {} in {}{effect}", gate.target, gate.host, gate.word, catalog.place(gate.origin)));
+        }
+    }
     lines.sort();
     lines.dedup();
     lines

@@ -31,6 +31,16 @@ fn a_resource_tells_its_order_and_its_last_outcome() {
 }
 
 #[test]
+fn a_resource_tells_which_other_hosts_it_waits_for() {
+    let stage = Stage::new("");
+    stage.write("site/inventory/hosts.toml", "[hosts.h]\n[hosts.other]\n");
+    stage.write("site/manifests/site.kdl", "host h { file \"/a\" content=\"x\"; }\n");
+    stage.write("site/manifests/other.kdl", "host other { file \"/z\" content=\"z\" { notify (file)\"/a\" host=h; }; }\n");
+    let text = stage.keel(&["explain", "(file)/a", "--host", "h"]).expect(0).out;
+    assert!(text.contains("file \"/z\" of host other  subscribe in manifests/other.kdl:1, restart"), "{text}");
+}
+
+#[test]
 fn a_code_tells_what_it_means() {
     let stage = Stage::new("");
     assert!(stage.keel(&["explain", "KE0301"]).expect(0).out.starts_with("KE0301: "));
