@@ -1,9 +1,10 @@
 //! News for hosts: each is numbered, so that an agent that was away hears of it later.
 
+use keel_engine::protocol::fleet::Wait;
 use keel_engine::protocol::news::{News, NewsAnswer};
 use sqlx::Row;
 
-use super::{Result, Store, Topic};
+use super::{Result, Store, Topic, Write};
 
 /// How many of a host's newest are kept; all of them say "run", so the last few are enough.
 const KEPT: i64 = 4;
@@ -18,18 +19,33 @@ impl Store {
         let mut told = Vec::new();
         let mut write = self.begin().await?;
         for host in hosts {
-            let sql = "INSERT INTO news (host, news) SELECT name, $2 FROM nodes WHERE name = $1 AND state = 'active'";
-            if sqlx::query(sql).bind(host).bind(&text).execute(write.on()).await?.rows_affected() == 0 {
-                continue;
+            if write.put_up(host, &text).await? {
+                told.push(host.clone());
             }
-            let sql = "DELETE FROM news WHERE host = $1 AND number NOT IN \
-                       (SELECT number FROM news WHERE host = $1 ORDER BY number DESC LIMIT $2)";
-            sqlx::query(sql).bind(host).bind(KEPT).execute(write.on()).await?;
-            write.tell(Topic::News(host.clone()));
-            told.push(host.clone());
         }
         write.commit().await?;
         Ok(told)
+    }
+
+    /// Turns gates that a host's last run waited for, and that are open now, into news: each once, whoever else
+    /// sees that they are open.
+    ///
+    /// # Errors
+    /// The database does not answer; then they are still awaited.
+    pub async fn announce_gates(&self, host: &str, open: &[Wait]) -> Result<()> {
+        let mut write = self.begin().await?;
+        write.lock_node(host).await?;
+        let row = sqlx::query("SELECT awaited FROM statuses WHERE host = $1").bind(host).fetch_optional(write.on()).await?;
+        let awaited: Vec<Wait> = row.map_or(Ok(Vec::new()), |row| super::json(row.try_get(0)?))?;
+        let (opened, left): (Vec<Wait>, Vec<Wait>) = awaited.into_iter().partition(|wait| open.contains(wait));
+        if opened.is_empty() {
+            return Ok(());
+        }
+        sqlx::query("UPDATE statuses SET awaited = $1 WHERE host = $2").bind(super::text(&left)?).bind(host).execute(write.on()).await?;
+        for Wait { host: other, target } in opened {
+            write.put_up(host, &super::text(&News::Gate { host: other, target })?).await?;
+        }
+        write.commit().await
     }
 
     /// A host's news after a number.
@@ -46,5 +62,20 @@ impl Store {
             answer.news.push(super::json(row.try_get(1)?)?);
         }
         Ok(answer)
+    }
+}
+
+impl Write {
+    /// Puts up one of a host's news; not, if there is no such host.
+    async fn put_up(&mut self, host: &str, news: &str) -> Result<bool> {
+        let sql = "INSERT INTO news (host, news) SELECT name, $2 FROM nodes WHERE name = $1 AND state = 'active'";
+        if sqlx::query(sql).bind(host).bind(news).execute(self.on()).await?.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let sql = "DELETE FROM news WHERE host = $1 AND number NOT IN \
+                   (SELECT number FROM news WHERE host = $1 ORDER BY number DESC LIMIT $2)";
+        sqlx::query(sql).bind(host).bind(KEPT).execute(self.on()).await?;
+        self.tell(Topic::News(host.to_owned()));
+        Ok(true)
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Status {
     missing: i64,
     summary: ReportSummary,
     waiting_for: Vec<Wait>,
+    /// What of it has not become news yet.
+    awaited: Vec<Wait>,
     owed: Vec<Owed>,
 }
 
@@ -60,6 +62,7 @@ impl Status {
             missing: missed.saturating_add(sequence(delivery).saturating_sub(last).saturating_sub(1)),
             summary: reading.summary.clone(),
             waiting_for: reading.waiting_for.clone(),
+            awaited: reading.waiting_for.clone(),
             owed: delivery.report.owed.clone(),
         }
     }
@@ -151,12 +154,12 @@ impl Store {
         Ok(counts)
     }
 
-    /// What a host's last run waited for.
+    /// What a host's last run waited for, as far as it has not become news yet.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn waiting_for(&self, host: &str) -> Result<Vec<Wait>> {
-        let row = sqlx::query("SELECT waiting_for FROM statuses WHERE host = $1").bind(host).fetch_optional(self.reader()).await?;
+    pub async fn awaited(&self, host: &str) -> Result<Vec<Wait>> {
+        let row = sqlx::query("SELECT awaited FROM statuses WHERE host = $1").bind(host).fetch_optional(self.reader()).await?;
         row.map_or(Ok(Vec::new()), |row| super::json(row.try_get(0)?))
     }
 
@@ -173,8 +176,7 @@ impl Store {
 
 impl Write {
     pub(super) async fn status(&mut self, host: &str) -> Result<Option<Status>> {
-        let sql =
-            "SELECT condition, since_ms, silent_ms, series, sequence, missing, summary, waiting_for, owed FROM statuses WHERE host = $1";
+        let sql = "SELECT condition, since_ms, silent_ms, series, sequence, missing, summary, waiting_for, awaited, owed FROM statuses WHERE host = $1";
         let Some(row) = sqlx::query(sql).bind(host).fetch_optional(self.on()).await? else { return Ok(None) };
         let condition: String = row.try_get(0)?;
         Ok(Some(Status {
@@ -186,18 +188,19 @@ impl Write {
             missing: row.try_get(5)?,
             summary: super::json(row.try_get(6)?)?,
             waiting_for: super::json(row.try_get(7)?)?,
-            owed: super::json(row.try_get(8)?)?,
+            awaited: super::json(row.try_get(8)?)?,
+            owed: super::json(row.try_get(9)?)?,
         }))
     }
 
     pub(super) async fn keep_status(&mut self, host: &str, status: &Status) -> Result<()> {
         let sql = "INSERT INTO statuses \
-            (host, condition, since_ms, silent_ms, oldest_owed_ms, series, sequence, missing, summary, waiting_for, owed) \
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+            (host, condition, since_ms, silent_ms, oldest_owed_ms, series, sequence, missing, summary, waiting_for, awaited, owed) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
             ON CONFLICT (host) DO UPDATE SET condition = excluded.condition, since_ms = excluded.since_ms, \
             silent_ms = excluded.silent_ms, oldest_owed_ms = excluded.oldest_owed_ms, series = excluded.series, \
             sequence = excluded.sequence, missing = excluded.missing, summary = excluded.summary, \
-            waiting_for = excluded.waiting_for, owed = excluded.owed";
+            waiting_for = excluded.waiting_for, awaited = excluded.awaited, owed = excluded.owed";
         sqlx::query(sql)
             .bind(host)
             .bind(status.condition.word())
@@ -209,6 +212,7 @@ impl Write {
             .bind(status.missing)
             .bind(super::text(&status.summary)?)
             .bind(super::text(&status.waiting_for)?)
+            .bind(super::text(&status.awaited)?)
             .bind(super::text(&status.owed)?)
             .execute(self.on())
             .await?;

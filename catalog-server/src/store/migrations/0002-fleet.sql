@@ -57,6 +57,8 @@ CREATE TABLE statuses (
     missing BIGINT NOT NULL,
     summary TEXT NOT NULL,
     waiting_for TEXT NOT NULL,
+    -- What of it has not become news yet.
+    awaited TEXT NOT NULL,
     owed TEXT NOT NULL
 );
 CREATE TABLE news (
