@@ -17,6 +17,7 @@ pub mod cli;
 pub mod commands;
 pub mod error;
 pub mod finish;
+pub mod fleet_figures;
 pub mod gates;
 pub mod json;
 pub mod log;

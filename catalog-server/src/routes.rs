@@ -6,13 +6,17 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use keel_engine::protocol::certificate::{Authority, Certificate, Renewal};
 use keel_engine::protocol::enrolment::{Enrolment, EnrolmentRequest};
+use keel_engine::protocol::facts::{FACTS_BYTES_MAX, FACTS_PATH, FactsAnswer};
+use keel_engine::protocol::fleet::{FleetStatus, ReportList, ResourceHistory, RunAnswer, RunRequest, StoredReport};
 use keel_engine::protocol::live::{Health, Live};
 use keel_engine::protocol::nodes::{Approval, Follow, Node, NodeDetail, NodeList, Revocation, TokenAnswer, TokenRequest};
 use keel_engine::protocol::problem::Code;
+use keel_engine::protocol::reports::{Delivery, REPORT_BYTES_MAX, REPORTS_PATH, Receipt};
+use keel_engine::value::Value;
 
 use crate::access::Who;
 use crate::admission::{Door, admit};
-use crate::api::{authority, certificate, enrolment, health, live, metrics, nodes, tokens};
+use crate::api::{authority, certificate, enrolment, facts, health, live, metrics, nodes, reports, run, status, tokens, why};
 use crate::refusal::Refusal;
 use crate::route::Route;
 use crate::server::Server;
@@ -39,6 +43,17 @@ pub fn agents() -> Vec<Route> {
         Route::post("/v1/certificate", Who::RenewingHost, "The next certificate of the host that asks.", certificate::renew)
             .takes::<Renewal>(32 * KIB)
             .gives::<Certificate>(),
+        Route::put(FACTS_PATH, Who::Host, "What the host says of itself, when it changed.", facts::keep)
+            .takes::<Value>(FACTS_BYTES_MAX)
+            .gives::<FactsAnswer>(),
+        Route::post(
+            REPORTS_PATH,
+            Who::Host,
+            "One report; acknowledged when it is on disk, and once more if it comes again.",
+            reports::keep,
+        )
+        .takes::<Delivery>(REPORT_BYTES_MAX)
+        .gives::<Receipt>(),
     ]
 }
 
@@ -64,6 +79,21 @@ pub fn operators() -> Vec<Route> {
         Route::post("/operator/v1/tokens", ADMIN, "Makes a one-time token that lets a host in.", tokens::create)
             .takes::<TokenRequest>(4 * KIB)
             .gives::<TokenAnswer>(),
+        Route::get("/operator/v1/status", VIEWER, "The fleet at a glance: every host with its condition.", status::show)
+            .asks::<status::Which>()
+            .gives::<FleetStatus>(),
+        Route::get("/operator/v1/reports", VIEWER, "Reports, the newest first.", reports::list)
+            .asks::<reports::Page>()
+            .gives::<ReportList>(),
+        Route::get("/operator/v1/reports/{id}", VIEWER, "One report, whole.", reports::show)
+            .asks::<reports::Whose>()
+            .gives::<StoredReport>(),
+        Route::get("/operator/v1/why/{host}", VIEWER, "What happened to one resource lately.", why::show)
+            .asks::<why::Resource>()
+            .gives::<ResourceHistory>(),
+        Route::post("/operator/v1/run", OPERATOR, "Asks hosts to run at once.", run::ask)
+            .takes::<RunRequest>(256 * KIB)
+            .gives::<RunAnswer>(),
     ]
 }
 

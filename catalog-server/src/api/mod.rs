@@ -3,11 +3,16 @@
 pub mod authority;
 pub mod certificate;
 pub mod enrolment;
+pub mod facts;
 pub mod health;
 pub mod live;
 pub mod metrics;
 pub mod nodes;
+pub mod reports;
+pub mod run;
+pub mod status;
 pub mod tokens;
+pub mod why;
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 //! It holds no truth, only wake-ups; what happened stands in the database. With PostgreSQL the wake-ups
 //! of other servers arrive too, through its notifications.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -71,6 +71,12 @@ impl Board {
         self.waiting().values().flatten().for_each(|(_, one)| one.notify_one());
     }
 
+    /// How many wait, each counted once for all its topics.
+    pub(super) fn watching(&self) -> usize {
+        let waiting = self.waiting();
+        waiting.values().flat_map(HashMap::keys).collect::<HashSet<_>>().len()
+    }
+
     /// Waits for these topics from now on.
     pub(super) fn watch(self: &Arc<Self>, topics: Vec<Topic>) -> Watch {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -134,7 +140,7 @@ mod tests {
     fn nothing_is_left_of_who_went_away() {
         let board = Arc::new(Board::default());
         drop(board.watch(vec![Topic::Word("a".to_owned())]));
-        assert!(board.waiting().is_empty());
+        assert!(board.waiting().is_empty() && board.watching() == 0);
     }
 
     #[test]

@@ -92,6 +92,11 @@ impl Store {
         self.inner.board.watch(topics)
     }
 
+    /// How many wait for something to happen.
+    pub fn watching(&self) -> usize {
+        self.inner.board.watching()
+    }
+
     /// Closes all connections; what was acknowledged is on disk in any case.
     pub async fn close(&self) {
         self.inner.pools.writer.close().await;

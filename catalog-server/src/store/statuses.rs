@@ -172,6 +172,16 @@ impl Store {
         let row = sqlx::query(sql).fetch_one(self.reader()).await?;
         Ok((row.try_get(0)?, u64::try_from(row.try_get::<i64, _>(1)?).unwrap_or(0)))
     }
+
+    /// How many reports hosts wrote that have not come.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn missing_reports(&self) -> Result<i64> {
+        // PostgreSQL's sum of whole numbers is of another type.
+        let sql = "SELECT CAST(COALESCE(SUM(missing), 0) AS BIGINT) FROM statuses";
+        Ok(sqlx::query(sql).fetch_one(self.reader()).await?.try_get(0)?)
+    }
 }
 
 impl Write {
