@@ -5,7 +5,7 @@ use std::io::Write;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{apply, check, compile, completions, doc, explain, facts, fmt, graph, man, plan, secret};
+use crate::commands::{agent, apply, check, compile, completions, doc, explain, facts, fmt, graph, man, plan, secret};
 use crate::error::{Error, Kind, Result};
 use crate::render::paint::Paint;
 use crate::settings::Environment;
@@ -51,6 +51,7 @@ enum Command {
     Doc(doc::Arguments),
     Facts(facts::Arguments),
     Secret(secret::Arguments),
+    Agent(agent::Arguments),
     Fmt(fmt::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -149,6 +150,7 @@ fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Doc(arguments) => doc::run(&arguments, context),
         Command::Facts(arguments) => facts::run(&arguments),
         Command::Secret(arguments) => secret::run(&arguments, context),
+        Command::Agent(arguments) => agent::run(&arguments, context),
         Command::Fmt(arguments) => fmt::run(&arguments, context),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),

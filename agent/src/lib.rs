@@ -10,6 +10,7 @@ pub mod facts;
 pub mod lowered_files;
 pub mod plan_file;
 pub mod progress;
+pub mod pull;
 pub mod render;
 pub mod run;
 pub mod secrets;

@@ -16,8 +16,8 @@ const FORMAT: &str = "keel plan 1";
 #[derive(Debug, Serialize, Deserialize)]
 pub struct PlanFile {
     format: String,
-    /// The site's folder.
-    pub site: PathBuf,
+    /// The site's folder; none if the catalog was the server's.
+    pub site: Option<PathBuf>,
     root: PathBuf,
     host: String,
     variables: Vec<String>,
@@ -30,10 +30,10 @@ pub struct PlanFile {
 
 impl PlanFile {
     /// The plan that a report shows, with the arguments that it was made by.
-    pub fn new(site: &Path, arguments: &RunArguments, report: &Report) -> Self {
+    pub fn new(site: Option<&Path>, arguments: &RunArguments, report: &Report) -> Self {
         Self {
             format: FORMAT.to_owned(),
-            site: site.to_owned(),
+            site: site.map(Path::to_owned),
             root: absolute(&arguments.root),
             host: report.host.clone(),
             variables: arguments.host.variables.clone(),

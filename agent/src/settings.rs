@@ -22,6 +22,8 @@ pub struct Environment {
     pub user_config: Option<PathBuf>,
     /// The user's folder for what can be made anew: `XDG_CACHE_HOME`, else `~/.cache`.
     pub user_cache: Option<PathBuf>,
+    /// `SUDO_USER`: who typed the command, if it runs behind sudo.
+    pub sudo_user: Option<String>,
 }
 
 impl Environment {
@@ -38,6 +40,7 @@ impl Environment {
             identity: variable("KEEL_IDENTITY").map(PathBuf::from),
             user_config: variable("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| at_home(".config")),
             user_cache: variable("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| at_home(".cache")).filter(|path| path.is_absolute()),
+            sudo_user: variable("SUDO_USER").and_then(|name| name.into_string().ok()),
         }
     }
 

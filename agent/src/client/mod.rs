@@ -102,6 +102,30 @@ impl Client {
         }
     }
 
+    /// Sends a request and hands its answer's body on in parts, an empty one first.
+    ///
+    /// # Errors
+    /// As [`Client::send`], or the parts are not wanted any more.
+    pub async fn stream(
+        &self,
+        request: RequestBuilder,
+        deadline: Duration,
+        take: &mut dyn FnMut(StatusCode, &[u8]) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let mut response = request.timeout(deadline).send().await.map_err(|error| Fault::away(&error).to_string())?;
+        let status = response.status();
+        if !status.is_success() {
+            let body = read(response, Limits::SMALL.body_max).await.map_err(|fault| fault.to_string())?;
+            let problem = serde_json::from_slice::<Problem>(&body);
+            return Err(problem.map_or_else(|_| format!("the server answered {status}"), |problem| problem.to_string()));
+        }
+        take(status, &[])?;
+        while let Some(part) = response.chunk().await.map_err(|error| Fault::away(&error).to_string())? {
+            take(status, &part)?;
+        }
+        Ok(())
+    }
+
     /// Sends a request whose answer is JSON.
     ///
     /// # Errors

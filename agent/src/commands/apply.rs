@@ -9,8 +9,11 @@ use super::plan::{self, RunArguments};
 use crate::cli::Context;
 use crate::error::Result;
 use crate::plan_file::PlanFile;
+use crate::pull::home::Home;
 
 /// Converge this host, and show what was changed.
+///
+/// Without a site, on a host that has joined one, the catalog is the server's, and the run is reported to it.
 ///
 /// With a file that `keel plan -o` wrote, exactly the reviewed plan is applied, or nothing. Exits 0, 4
 /// if resources failed, 75 if another run holds the lock; with --detailed-exitcode also 2 if anything
@@ -40,6 +43,10 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
         return apply_plan(file, arguments, context);
     }
     let mode = if arguments.noop { Mode::Plan } else { Mode::Apply };
+    if let Some(home) = plan::server_home(arguments.from.as_deref(), &arguments.run, context)? {
+        let report = plan::from_server(&home, &arguments.run, mode, context)?;
+        return plan::show(&report, &arguments.run, context);
+    }
     let prepared = plan::prepare(arguments.from.as_deref(), &arguments.run, mode, context)?;
     let report = plan::make(prepared, &arguments.run, mode, context)?;
     plan::show(&report, &arguments.run, context)
@@ -49,13 +56,14 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
 fn apply_plan(file: &std::path::Path, given: &Arguments, context: &Context) -> Result<u8> {
     let reviewed = PlanFile::read(file)?;
     let arguments = reviewed.arguments(&given.run);
-    let prepared = plan::prepare(Some(&reviewed.site), &arguments, Mode::Plan, context)?;
-    let now = plan::make(prepared, &arguments, Mode::Plan, context)?;
+    let make = |mode| match &reviewed.site {
+        Some(site) => plan::make(plan::prepare(Some(site), &arguments, mode, context)?, &arguments, mode, context),
+        None => plan::from_server(&Home::below(&arguments.root)?, &arguments, mode, context),
+    };
+    let now = make(Mode::Plan)?;
     reviewed.check(&now)?;
     if given.noop {
         return plan::show(&now, &arguments, context);
     }
-    let prepared = plan::prepare(Some(&reviewed.site), &arguments, Mode::Apply, context)?;
-    let report = plan::make(prepared, &arguments, Mode::Apply, context)?;
-    plan::show(&report, &arguments, context)
+    plan::show(&make(Mode::Apply)?, &arguments, context)
 }

@@ -1,5 +1,6 @@
 //! The commands, one file each: an argument struct whose doc comment is the help, and `run`.
 
+pub mod agent;
 pub mod apply;
 pub mod check;
 pub mod compile;

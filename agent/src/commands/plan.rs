@@ -7,12 +7,15 @@ use clap::Args;
 use keel_engine::report::{Mode, Report};
 use keel_engine::walk::Filter;
 
+use super::agent::round;
 use super::target::{self, FactSource, HostArguments, Kept, SiteArgument};
 use crate::cli::{Context, print, print_json};
 use crate::compile_cache::{CompileCache, Key, Request};
 use crate::error::{Error, Result};
 use crate::plan_file::PlanFile;
 use crate::progress;
+use crate::pull::home::Home;
+use crate::pull::preview::Choice;
 use crate::render::report::{self, Style};
 use crate::run::{self, Desired, Options};
 use crate::secrets::open::Opener;
@@ -21,6 +24,8 @@ use crate::site_folder::SiteFolder;
 use crate::stop;
 
 /// Show what converging this host would change, and change nothing.
+///
+/// Without a site, on a host that has joined one, the catalog is the server's.
 ///
 /// Exits 0, or 4 if something cannot be told; with --detailed-exitcode also 2 if there is anything to
 /// change, and 6 for both.
@@ -72,13 +77,47 @@ pub struct RunArguments {
 /// # Errors
 /// The run did not happen.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
+    if let Some(home) = server_home(arguments.site.site.as_deref(), &arguments.run, context)? {
+        let report = from_server(&home, &arguments.run, Mode::Plan, context)?;
+        if let Some(file) = &arguments.out {
+            PlanFile::new(None, &arguments.run, &report).write(file)?;
+        }
+        return show(&report, &arguments.run, context);
+    }
     let prepared = prepare(arguments.site.site.as_deref(), &arguments.run, Mode::Plan, context)?;
     let site = prepared.folder.folder().to_owned();
     let report = make(prepared, &arguments.run, Mode::Plan, context)?;
     if let Some(file) = &arguments.out {
-        PlanFile::new(&site, &arguments.run, &report).write(file)?;
+        PlanFile::new(Some(&site), &arguments.run, &report).write(file)?;
     }
     show(&report, &arguments.run, context)
+}
+
+/// The agent's home, if the catalog is the server's: no site was named, none is near, and the host has joined one.
+///
+/// # Errors
+/// The command line asks for what only a site can give.
+pub(super) fn server_home(site: Option<&Path>, arguments: &RunArguments, context: &Context) -> Result<Option<Home>> {
+    if site.is_some() || SiteFolder::find(None, &context.environment.folder).is_ok() {
+        return Ok(None);
+    }
+    let Some(home) = Home::below(&arguments.root).ok().filter(|home| home.settings.exists()) else { return Ok(None) };
+    let HostArguments { host, variables, facts } = &arguments.host;
+    if host.is_some() || !variables.is_empty() || facts.is_some() {
+        let message = "without a site the server decides the host, its variables and its facts";
+        return Err(Error::usage(message).hint("leave out --host, --var and --facts, or name the site's folder"));
+    }
+    Ok(Some(home))
+}
+
+/// Makes a run by the server's catalog.
+pub(super) fn from_server(home: &Home, arguments: &RunArguments, mode: Mode, context: &Context) -> Result<Report> {
+    let filter = Filter { only: arguments.only.clone(), skip: arguments.skip.clone() };
+    let choice = Choice { filter, prune_max: arguments.prune_max };
+    match mode {
+        Mode::Plan => round::preview(home, &choice, context),
+        Mode::Apply => round::typed(home, choice, context),
+    }
 }
 
 /// What a run is made of.
@@ -116,7 +155,8 @@ pub(super) fn make(prepared: Prepared, arguments: &RunArguments, mode: Mode, con
     let Prepared { folder, desired } = prepared;
     let stop = stop::on_signals()?;
     let filter = Filter { only: arguments.only.clone(), skip: arguments.skip.clone() };
-    let options = Options { root, mode, filter, prune_max: arguments.prune_max, stop: &|| stop.is_asked(), gates: None };
+    let options =
+        Options { root, name: run::new_name(), mode, filter, prune_max: arguments.prune_max, stop: &|| stop.is_asked(), gates: None };
     let opener = || {
         let path = context.environment.identity_file().ok_or_else(|| Error::host("there is no key to open secrets with"))?;
         Ok(Opener { identities: identity::load(&path)?, closed: store::all(&folder)? })

@@ -31,7 +31,12 @@ pub fn collect(root: &Path) -> Map {
 
 /// The names of this machine: `hostname`, `fqdn` and, if there is one, `domain`.
 pub fn names() -> Map {
-    network::names(Path::new("/"))
+    names_below(Path::new("/"))
+}
+
+/// The names of the host below a root folder.
+pub fn names_below(root: &Path) -> Map {
+    network::names(root)
 }
 
 /// A file of the kernel or of `/etc`, without the blanks around it; none if it cannot be read.

@@ -37,6 +37,8 @@ const STOPPED: &str = "the run was asked to stop before its end; the next one go
 pub struct Options<'a> {
     /// The folder that is treated as the host's root.
     pub root: PathBuf,
+    /// The run's name, see [`new_name`].
+    pub name: String,
     /// Plan or apply.
     pub mode: Mode,
     /// Which resources take part.
@@ -90,8 +92,7 @@ pub fn make(
     let groups = Groups::build(&types, opened.as_deref().unwrap_or(&catalog.resources)).map_err(|error| group_error(&catalog, error))?;
     let footprints: Arc<[Footprint]> = groups.footprints().into();
     let graph = Graph::build(&catalog, &footprints).map_err(|cycle| cycle_error(&catalog, &cycle))?;
-    let run_name = format!("{started_ms:013}-{}", std::process::id());
-    let backups = Backups::new(state.kept.join("backups"), &run_name);
+    let backups = Backups::new(state.kept.join("backups"), &options.name);
     let host = Host::new(&options.root).with_contents(desired.contents).with_backups(backups);
     let host = host.with_claims(Claims::of(Arc::clone(&footprints))).with_digests(memory.digests.of_run(started_ms));
     let mut ledger = open_ledger(&state, options.mode, &catalog)?;
@@ -118,7 +119,7 @@ pub fn make(
     let resources = walk(&run, &mut *ledger, progress);
     let report = Report {
         format_version: FORMAT_VERSION.to_owned(),
-        run: run_name,
+        run: options.name.clone(),
         host: catalog.host.clone(),
         site: catalog.site.clone(),
         catalog: Digest::of(&desired.bytes),
@@ -137,6 +138,11 @@ pub fn make(
         memory.keep(&applied, host.digests()).map_err(Error::host)?;
     }
     Ok(report)
+}
+
+/// The name of a run that begins now: unique for its host, and in the order of time.
+pub fn new_name() -> String {
+    format!("{:013}-{}", since_1970(), std::process::id())
 }
 
 fn warnings(orphans: Option<String>, catalog: &Catalog, options: &Options<'_>) -> Vec<String> {

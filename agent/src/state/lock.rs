@@ -49,6 +49,14 @@ impl Lock {
     }
 }
 
+impl Lock {
+    /// Whether anybody holds a lock; the look leaves no trace.
+    pub fn is_held(path: &Path) -> bool {
+        let Ok(file) = OpenOptions::new().read(true).open(path) else { return false };
+        matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,7 +69,9 @@ mod tests {
         let error = Lock::take(folder.path(), "keel apply").err().unwrap();
         assert_eq!(error.exit_code(), 75);
         assert!(error.message.contains(&format!("keel apply, process {}", std::process::id())), "{error}");
+        assert!(Lock::is_held(&folder.path().join("lock")));
         drop(first);
+        assert!(!Lock::is_held(&folder.path().join("lock")) && !Lock::is_held(Path::new("/nonexistent/lock")));
         assert!(Lock::take(folder.path(), "keel apply").is_ok());
     }
 }

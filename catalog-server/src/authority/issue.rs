@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use keel_engine::host_name::HostName;
+pub(crate) use keel_engine::protocol::certificate::HOST_URI;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType, SerialNumber,
     date_time_ymd,
@@ -12,9 +13,6 @@ use rcgen::{
 use super::{AGENT_LIFE, ISSUER_LIFE, ROOT_LIFE, SERVER_LIFE, trouble};
 use crate::error::{Error, Result};
 use crate::random::{bytes, hex};
-
-/// How an agent's name stands in its certificate: a name of its own kind, which no TLS client takes for a server's.
-pub(crate) const HOST_URI: &str = "keel://host/";
 
 /// Clocks of hosts differ; a certificate is good from a little before it was made.
 const SKEW: u64 = 3600;

@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+/// How a host's name stands in its certificate: before the name, in a URI among the alternative names. No
+/// TLS client takes such a name for a server's.
+pub const HOST_URI: &str = "keel://host/";
+
 /// A host's certificate, as the server hands it out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -16,11 +16,11 @@ use zbus::{Connection, DynamicType, MatchRule, MessageStream, OwnedObjectPath};
 
 use super::Host;
 
-const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
-const SYSTEMD: &str = "org.freedesktop.systemd1";
-const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
-const MANAGER: &str = "org.freedesktop.systemd1.Manager";
-const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+pub(super) const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
+pub(super) const SYSTEMD: &str = "org.freedesktop.systemd1";
+pub(super) const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
+pub(super) const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+pub(super) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 /// How long an answer may take. Reading all units again takes seconds on large hosts.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 /// Endings of jobs that may wait to be read, so that those of a busy host do not hold up answers.

@@ -23,6 +23,7 @@ pub(crate) mod process_tree;
 mod remove;
 mod replace;
 mod stat;
+pub mod units;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};

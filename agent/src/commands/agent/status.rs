@@ -1,0 +1,183 @@
+//! `keel agent status`.
+
+use std::time::Duration;
+
+use clap::Args;
+use jiff::Timestamp;
+use keel_engine::catalog::Catalog;
+use serde::Serialize;
+
+use crate::cli::{Context, print, print_json};
+use crate::error::Result;
+use crate::pull::catalogs::Catalogs;
+use crate::pull::home::Home;
+use crate::pull::node::Node;
+use crate::pull::pause::Pause;
+use crate::pull::settings::AgentSettings;
+use crate::pull::spool::{Backlog, Spool};
+use crate::pull::standing::Standing;
+use crate::render::paint::printable;
+use crate::state::State;
+use crate::state::lock::Lock;
+use crate::state::reports::Reports;
+
+/// Show how the agent of this host stands.
+///
+/// Exits 0 if the agent runs and its last run had no failures, else 1.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  keel agent status\n  keel agent status --json")]
+pub(super) struct Arguments {
+    /// Print as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How the agent stands.
+#[derive(Debug, Serialize)]
+struct Status {
+    host: String,
+    server: String,
+    server_away: Option<String>,
+    active: bool,
+    running: bool,
+    disabled: Option<Pause>,
+    next_run: Option<String>,
+    certificate_ends: String,
+    catalog: Option<CachedCatalog>,
+    last_run: Option<LastRun>,
+    waiting_reports: usize,
+    waiting_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct CachedCatalog {
+    id: String,
+    commit: Option<String>,
+    environment: Option<String>,
+    confirmed_seconds_ago: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct LastRun {
+    started: String,
+    changed: usize,
+    failed: usize,
+    waiting: usize,
+    resources: usize,
+    well: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, home: &Home, context: &Context) -> Result<u8> {
+    let status = look(home)?;
+    if arguments.json {
+        print_json(&status)?;
+    } else {
+        print(&text(&status, context))?;
+    }
+    let well = status.active && status.disabled.is_none() && status.last_run.as_ref().is_none_or(|run| run.well);
+    Ok(if well { 0 } else { 1 })
+}
+
+fn look(home: &Home) -> Result<Status> {
+    let settings = AgentSettings::load(home)?;
+    let node = Node::load(home)?;
+    // Whoever cannot take the lock meets the agent that holds it.
+    let active = Lock::is_held(&home.agent_lock());
+    let standing = Standing::load(home).filter(|_| active);
+    let catalogs = Catalogs::of(home, node.host.as_str());
+    let newest = catalogs.both().into_iter().next();
+    let catalog = newest.as_ref().map(|one| CachedCatalog {
+        id: one.id.to_string(),
+        commit: one.commit.clone(),
+        environment: one.environment.clone(),
+        confirmed_seconds_ago: catalogs.age().map(|age| age.as_secs()),
+    });
+    let site = newest.and_then(|one| Catalog::from_bytes(&one.bytes).ok()).map(|catalog| catalog.site);
+    let last_run = site.and_then(|site| Reports::of(&State::of_site(&home.root, &site)).last()).map(|report| LastRun {
+        started: time(Duration::from_millis(report.started_ms)),
+        changed: report.totals.changed + report.totals.would_change,
+        failed: report.totals.failed,
+        waiting: report.totals.waiting,
+        resources: report.totals.resources,
+        well: !report.has_failures(),
+    });
+    let Backlog { reports, bytes } = Spool::backlog_of(home);
+    Ok(Status {
+        host: node.host.to_string(),
+        server: settings.server.to_string(),
+        server_away: standing.as_ref().and_then(|standing| standing.server_away.clone()),
+        active,
+        running: standing.as_ref().is_some_and(|standing| standing.running),
+        disabled: Pause::load(home)?,
+        next_run: standing.and_then(|standing| standing.next_run_ms).map(|at| time(Duration::from_millis(at))),
+        certificate_ends: time(node.not_after),
+        catalog,
+        last_run,
+        waiting_reports: reports,
+        waiting_bytes: bytes,
+    })
+}
+
+fn text(status: &Status, context: &Context) -> String {
+    let paint = context.paint();
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| text.push_str(&format!("{name:12} {value}\n"));
+    line("host", status.host.clone());
+    line(
+        "agent",
+        match (&status.disabled, status.active, status.running) {
+            (Some(pause), ..) => {
+                let since = time(Duration::from_millis(pause.since_ms));
+                paint.red(&format!("disabled by {} since {since}: {}", printable(&pause.by), printable(&pause.reason)))
+            }
+            (None, true, true) => "active, a run is under way".to_owned(),
+            (None, true, false) => "active".to_owned(),
+            (None, false, _) => paint.red("not running; systemctl enable --now keel-agent"),
+        },
+    );
+    line(
+        "server",
+        match &status.server_away {
+            Some(why) => format!("{}; {}", status.server, paint.red(&printable(why))),
+            None => status.server.clone(),
+        },
+    );
+    if let Some(catalog) = &status.catalog {
+        let commit = catalog.commit.as_deref().map_or("unknown", |commit| commit.get(..12).unwrap_or(commit));
+        let environment = catalog.environment.as_deref().unwrap_or("unknown");
+        let age = catalog.confirmed_seconds_ago.map_or_else(String::new, |age| format!(", confirmed {} ago", span(age)));
+        line("catalog", format!("commit {}, environment {}{age}", printable(commit), printable(environment)));
+    } else {
+        line("catalog", "none yet".to_owned());
+    }
+    if let Some(run) = &status.last_run {
+        let counts =
+            format!("{}: {} changed, {} failed, {} waiting of {}", run.started, run.changed, run.failed, run.waiting, run.resources);
+        line("last run", if run.well { counts } else { paint.red(&counts) });
+    }
+    line("next run", status.next_run.clone().unwrap_or_else(|| "none".to_owned()));
+    line(
+        "reports",
+        match status.waiting_reports {
+            0 => "all delivered".to_owned(),
+            count => format!("{count} wait for the server ({} KiB)", status.waiting_bytes.div_ceil(1024)),
+        },
+    );
+    line("certificate", format!("until {}", status.certificate_ends));
+    text
+}
+
+/// A moment since 1970, as people read it everywhere.
+fn time(since: Duration) -> String {
+    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    Timestamp::from_second(seconds).map_or_else(|_| format!("{seconds} s since 1970"), |time| time.to_string())
+}
+
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        7200..=172_799 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}

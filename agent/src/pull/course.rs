@@ -1,0 +1,252 @@
+//! What the agent does next. Pure: it is told what happened and what time it is, and says when to start
+//! what. Instants are lengths of time since the agent began, by a clock that never goes back.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use keel_engine::address::Address;
+use keel_engine::protocol::news::News;
+use keel_engine::protocol::reports::Trigger;
+use keel_engine::walk::Filter;
+
+use super::preview::Choice;
+use super::round::Order;
+use super::schedule::Schedule;
+
+/// How many runs local events may start in [`EARLY_WINDOW`]; a thing that is broken again and again is
+/// then left to the schedule.
+const EARLY_MAX: usize = 10;
+const EARLY_WINDOW: Duration = Duration::from_secs(600);
+/// How long events may gather: a program that replaces a file touches it more than once.
+const GATHER: Duration = Duration::from_millis(100);
+/// From one try to the next, when somebody else is running.
+const BUSY_RETRY: Duration = Duration::from_secs(60);
+
+/// The agent's course.
+#[derive(Debug)]
+pub struct Course {
+    schedule: Schedule,
+    /// When the next run on the grid is due.
+    due: Duration,
+    trigger: Trigger,
+    /// A run of everything that somebody asked for.
+    wanted: Option<Trigger>,
+    /// What was touched, since when it gathers.
+    touched: BTreeSet<Address>,
+    touched_since: Option<Duration>,
+    /// When early runs were started lately.
+    early: Vec<Duration>,
+    running: bool,
+}
+
+impl Course {
+    /// A course whose first run is due at this instant.
+    pub fn new(schedule: Schedule, first: Duration) -> Self {
+        Self {
+            schedule,
+            due: first,
+            trigger: Trigger::Start,
+            wanted: None,
+            touched: BTreeSet::new(),
+            touched_since: None,
+            early: Vec::new(),
+            running: false,
+        }
+    }
+
+    /// Somebody asks for a run.
+    pub fn want(&mut self, trigger: Trigger) {
+        self.wanted.get_or_insert(trigger);
+    }
+
+    /// The server has news.
+    pub fn hear(&mut self, news: &[News]) {
+        for one in news {
+            self.want(match one {
+                News::Gate { host, target } => Trigger::Gate { host: host.clone(), target: target.clone() },
+                News::Run { by } => Trigger::Operator { name: by.clone() },
+                News::Catalog { .. } | News::Other => Trigger::Catalog,
+            });
+        }
+    }
+
+    /// Something was touched on the host. What a run touches itself does not count.
+    pub fn touch(&mut self, now: Duration, addresses: impl IntoIterator<Item = Address>) {
+        if self.running {
+            return;
+        }
+        self.touched.extend(addresses);
+        if !self.touched.is_empty() {
+            self.touched_since.get_or_insert(now);
+        }
+    }
+
+    /// When something is to be started, if nothing happens before.
+    pub fn next(&self) -> Duration {
+        if self.running {
+            return Duration::MAX;
+        }
+        if self.wanted.is_some() {
+            return Duration::ZERO;
+        }
+        self.touched_since.map_or(self.due, |since| self.due.min(since + GATHER))
+    }
+
+    /// When the next run on the grid is due.
+    pub fn due(&self) -> Duration {
+        self.due
+    }
+
+    /// What to start now, if anything.
+    pub fn start(&mut self, now: Duration) -> Option<Order> {
+        if now < self.next() || self.running {
+            return None;
+        }
+        let asked = self.wanted.take();
+        if asked.is_some() || now >= self.due {
+            let on_time = std::mem::replace(&mut self.trigger, Trigger::Interval);
+            if now >= self.due {
+                self.due = self.schedule.next(now);
+            } else {
+                self.trigger = on_time.clone();
+            }
+            self.forget_touched();
+            self.running = true;
+            return Some(Order { trigger: asked.unwrap_or(on_time), choice: Choice::default() });
+        }
+        self.early.retain(|at| now.saturating_sub(*at) < EARLY_WINDOW);
+        let touched: Vec<Address> = std::mem::take(&mut self.touched).into_iter().collect();
+        self.forget_touched();
+        if touched.is_empty() || self.early.len() >= EARLY_MAX {
+            return None;
+        }
+        self.early.push(now);
+        self.running = true;
+        let only = touched.iter().map(|address| format!("({}){}", address.type_name, address.title)).collect();
+        let filter = Filter { only, skip: Vec::new() };
+        Some(Order { trigger: Trigger::Watch { touched }, choice: Choice { filter, prune_max: None } })
+    }
+
+    /// The run is over.
+    pub fn ended(&mut self) {
+        self.running = false;
+        self.forget_touched();
+    }
+
+    /// The run could not be made, for somebody else is running.
+    pub fn was_busy(&mut self, now: Duration) {
+        self.ended();
+        self.due = self.due.min(now + BUSY_RETRY);
+    }
+
+    /// Another schedule holds from now on; what is under way or was asked for stays.
+    pub fn reschedule(&mut self, schedule: Schedule, now: Duration) {
+        self.schedule = schedule;
+        self.due = schedule.next(now);
+    }
+
+    /// Whether a run is under way.
+    pub fn is_running(&self) -> bool {
+        self.running
+    }
+
+    fn forget_touched(&mut self) {
+        self.touched.clear();
+        self.touched_since = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn course() -> Course {
+        Course::new(Schedule::new("h", MINUTE, Duration::ZERO, Duration::ZERO), Duration::from_secs(1))
+    }
+
+    fn second(second: u64) -> Duration {
+        Duration::from_secs(second)
+    }
+
+    fn address() -> Address {
+        Address::new("file", "/etc/motd")
+    }
+
+    #[test]
+    fn runs_come_one_an_interval_and_never_two_at_once() {
+        let mut course = course();
+        assert!(course.start(Duration::ZERO).is_none());
+        assert_eq!(course.start(second(1)).unwrap().trigger, Trigger::Start);
+        assert!(course.start(second(500)).is_none(), "one is under way");
+        course.ended();
+        assert_eq!(course.start(second(500)).unwrap().trigger, Trigger::Interval);
+        course.ended();
+        assert!(course.start(second(500)).is_none(), "what was missed is not made up for");
+    }
+
+    #[test]
+    fn forty_eight_intervals_are_forty_eight_runs() {
+        let mut course = course();
+        course.start(second(1));
+        course.ended();
+        for _ in 0..48 {
+            let due = course.next();
+            assert_eq!(course.start(due).unwrap().trigger, Trigger::Interval);
+            course.ended();
+        }
+        assert!(course.next() <= second(1) + 49 * MINUTE);
+    }
+
+    #[test]
+    fn what_is_asked_for_during_a_run_comes_after_it() {
+        let mut course = course();
+        course.start(second(1));
+        course.hear(&[News::Run { by: "kim".to_owned() }, News::Catalog { commit: "c".to_owned() }]);
+        assert!(course.start(second(2)).is_none());
+        course.ended();
+        assert_eq!(course.start(second(2)).unwrap().trigger, Trigger::Operator { name: "kim".to_owned() });
+        course.ended();
+        assert!(course.start(second(2)).is_none(), "one run serves all who asked");
+    }
+
+    #[test]
+    fn what_is_touched_starts_a_run_of_itself_once_it_has_settled() {
+        let mut course = course();
+        course.start(second(1));
+        course.touch(second(1), [address()]);
+        course.ended();
+        assert!(course.start(second(2)).is_none(), "the run's own writes");
+        course.touch(second(3), [address(), address()]);
+        assert!(course.start(second(3)).is_none());
+        let order = course.start(second(3) + GATHER).unwrap();
+        assert_eq!(order.choice.filter.only, ["(file)/etc/motd"]);
+        assert!(matches!(order.trigger, Trigger::Watch { touched } if touched == [address()]));
+    }
+
+    #[test]
+    fn a_thing_that_is_broken_again_and_again_is_left_to_the_schedule() {
+        let mut course = course();
+        course.start(second(1));
+        course.ended();
+        course.due = second(10_000);
+        let mut early = 0;
+        for turn in 0..30 {
+            course.touch(second(2 + turn), [address()]);
+            early += usize::from(course.start(second(3 + turn)).is_some());
+            course.ended();
+        }
+        assert_eq!(early, EARLY_MAX);
+        course.touch(second(700), [address()]);
+        assert!(course.start(second(701)).is_some(), "after a while it is tried again");
+    }
+
+    #[test]
+    fn a_busy_host_is_tried_again_soon() {
+        let mut course = Course::new(Schedule::new("h", 100 * MINUTE, Duration::ZERO, Duration::ZERO), Duration::ZERO);
+        course.start(Duration::ZERO);
+        course.was_busy(second(1));
+        assert!(course.next() <= second(1) + BUSY_RETRY);
+    }
+}

@@ -1,0 +1,84 @@
+//! The news: a request that the server holds between runs, until there is something to say.
+
+use std::time::Duration;
+
+use keel_engine::protocol::news::{NEWS_PATH, News, NewsAnswer, WAIT_S_MAX};
+use reqwest::Method;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::home::Home;
+use super::node::Node;
+use super::server::client;
+use super::service::Event;
+use super::settings::AgentSettings;
+use crate::client::{Client, Fault, Limits};
+
+/// How much longer than it is held an answer may take.
+const MARGIN: Duration = Duration::from_secs(30);
+/// From one try to the next while the server is away: at first, and at most.
+const RETRY_MIN: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(300);
+
+/// Listens for as long as anybody hears.
+pub async fn listen(home: Home, settings: AgentSettings, events: UnboundedSender<Event>) {
+    let mut after = 0;
+    let mut failures = 0;
+    let mut pause = RETRY_MIN;
+    loop {
+        // The certificate is another one after a renewal, so each try begins with what is on disk.
+        let client = Node::load(&home).map_err(|error| error.message).and_then(|node| client(&home, &settings, &node));
+        let fault = match client {
+            Ok(client) => hear(&client, &mut after, &mut failures, &events).await,
+            Err(why) => Some(Fault::Away(why)),
+        };
+        let Some(fault) = fault else { return };
+        if failures == 0 && events.send(Event::ServerAway(fault.to_string())).is_err() {
+            return;
+        }
+        let asked = match &fault {
+            Fault::Refused { retry: Some(retry), .. } => (*retry).min(RETRY_MAX),
+            _ => Duration::ZERO,
+        };
+        pause = if failures == 0 { RETRY_MIN } else { (pause * 2).min(RETRY_MAX) };
+        failures += 1;
+        tokio::time::sleep(spread(pause.max(asked))).await;
+    }
+}
+
+/// Asks again and again, until it fails; none if nobody listens any more.
+async fn hear(client: &Client, after: &mut u64, failures: &mut u32, events: &UnboundedSender<Event>) -> Option<Fault> {
+    loop {
+        let path = format!("{NEWS_PATH}?after={after}&wait_s={}", if *failures > 0 { 0 } else { WAIT_S_MAX });
+        let limits = Limits { deadline: Duration::from_secs(WAIT_S_MAX) + MARGIN, ..Limits::SMALL };
+        match client.send_for_json::<NewsAnswer>(client.request(Method::GET, &path), limits).await {
+            Ok(answer) => {
+                if std::mem::take(failures) > 0 && events.send(Event::ServerBack).is_err() {
+                    return None;
+                }
+                *after = answer.after;
+                if !answer.news.is_empty() && events.send(Event::News(answer.news)).is_err() {
+                    return None;
+                }
+            }
+            Err(fault) => return Some(fault),
+        }
+    }
+}
+
+/// A pause between one and two times as long, so that the hosts of a site do not come back all at once.
+fn spread(pause: Duration) -> Duration {
+    let mut byte = [0; 1];
+    let _ = rustix::rand::getrandom(&mut byte, rustix::rand::GetRandomFlags::empty());
+    pause + pause.mul_f64(f64::from(byte[0]) / 256.0)
+}
+
+/// A few words about news, for the log.
+pub fn in_words(news: &[News]) -> String {
+    let words = news.iter().map(|one| match one {
+        News::Catalog { commit } => format!("a new catalog (commit {})", commit.get(..12).unwrap_or(commit)),
+        News::Gate { host, target } => format!("{host}: {target} is ready"),
+        News::Run { by } => format!("{by} asks for a run"),
+        News::Other => "something".to_owned(),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,110 @@
+//! The agent's settings: `/etc/keel/agent.toml`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use keel_engine::attributes::{AttributeValue, Span};
+use keel_engine::value::Value;
+use serde::{Deserialize, Deserializer};
+
+use super::home::Home;
+use crate::client::ServerAddress;
+use crate::error::{Error, Result};
+use crate::state::read_if_there;
+
+/// What `agent.toml` may say; a key that nobody knows is an error.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentSettings {
+    /// The catalog server: a name, perhaps with a port.
+    pub server: ServerAddress,
+    /// From one run to the next.
+    #[serde(default = "half_an_hour", deserialize_with = "span")]
+    pub interval: Duration,
+    /// How long a run waits for other hosts, while everything else goes on.
+    #[serde(default = "two_minutes", deserialize_with = "span")]
+    pub gate_wait: Duration,
+    /// Whether a managed file that is touched and a managed service that stops are mended at once.
+    #[serde(default)]
+    pub watch: bool,
+    /// Whether runs only ever show what they would change.
+    #[serde(default)]
+    pub noop: bool,
+}
+
+fn half_an_hour() -> Duration {
+    Duration::from_secs(30 * 60)
+}
+
+fn two_minutes() -> Duration {
+    Duration::from_secs(120)
+}
+
+fn span<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Duration, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Span::read(&value).map(|span| span.0).map_err(serde::de::Error::custom)
+}
+
+impl AgentSettings {
+    /// Reads the settings of a host.
+    ///
+    /// # Errors
+    /// They are not there, or wrong; says where.
+    pub fn load(home: &Home) -> Result<Self> {
+        let path = &home.settings;
+        let Some(bytes) = read_if_there(path).map_err(Error::host)? else {
+            let hint = "let this host join with `keel agent enroll --server NAME --token TOKEN --fingerprint FINGERPRINT`";
+            return Err(Error::host(format!("the agent has no settings: there is no {}", path.display())).hint(hint));
+        };
+        Self::parse(&String::from_utf8_lossy(&bytes), path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self> {
+        let settings: Self =
+            toml::from_str(text).map_err(|error| Error::host(format!("{}: {}", path.display(), error.to_string().trim_end())))?;
+        if settings.interval.is_zero() {
+            return Err(Error::host(format!("{}: interval has to be a second or more", path.display())));
+        }
+        Ok(settings)
+    }
+
+    /// The text of a settings file that names a server and leaves the rest to be filled in.
+    pub fn template(server: &ServerAddress) -> String {
+        format!(
+            "# Settings of `keel agent`; without a line its default holds, as shown.\n\
+             server = \"{server}\"\n\
+             # interval = \"30m\"    # from one run to the next\n\
+             # gate_wait = \"2m\"    # how long a run waits for other hosts\n\
+             # watch = false        # mend what is touched at once, not at the next run\n\
+             # noop = false         # only show what runs would change\n"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<AgentSettings> {
+        AgentSettings::parse(text, Path::new("agent.toml"))
+    }
+
+    #[test]
+    fn what_is_not_said_has_the_default_that_the_template_shows() {
+        let template = AgentSettings::template(&"keel.example.org".parse().unwrap());
+        let plain = parse(&template).unwrap();
+        assert_eq!((plain.interval, plain.watch), (Duration::from_secs(1800), false));
+        let shown =
+            template.replace("# interval", "interval").replace("# gate", "gate").replace("# watch", "watch").replace("# noop", "noop");
+        assert_eq!(parse(&shown).unwrap(), plain);
+    }
+
+    #[test]
+    fn unknown_keys_and_odd_values_are_errors() {
+        assert!(parse("server = 'a'\nintervall = '1m'").unwrap_err().message.contains("line 2"));
+        for wrong in ["", "server = 'a'\ninterval = '0'", "server = 'a'\ninterval = 'soon'", "server = 'http://a'", "server = 1"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(parse("server = 'a'\ninterval = 90").unwrap().interval, Duration::from_secs(90));
+    }
+}
