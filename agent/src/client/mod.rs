@@ -44,6 +44,9 @@ impl Limits {
     pub const SMALL: Limits = Limits { deadline: Duration::from_secs(30), body_max: 1 << 20 };
 }
 
+/// Takes in a part of an answer's body, or says why no more is wanted.
+pub type Taker<'a> = dyn FnMut(StatusCode, &[u8]) -> Result<(), String> + 'a;
+
 /// An answer that is no refusal, read to its end.
 #[derive(Debug)]
 pub struct Answer {
@@ -106,12 +109,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send`], or the parts are not wanted any more.
-    pub async fn stream(
-        &self,
-        request: RequestBuilder,
-        deadline: Duration,
-        take: &mut dyn FnMut(StatusCode, &[u8]) -> Result<(), String>,
-    ) -> Result<(), String> {
+    pub async fn stream(&self, request: RequestBuilder, deadline: Duration, take: &mut Taker<'_>) -> Result<(), String> {
         let mut response = request.timeout(deadline).send().await.map_err(|error| Fault::away(&error).to_string())?;
         let status = response.status();
         if !status.is_success() {

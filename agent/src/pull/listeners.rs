@@ -12,11 +12,14 @@ use super::service::Event;
 use super::settings::AgentSettings;
 use super::watch::{self, WatchList};
 
+/// Units of systemd with the resources that manage them.
+type Units = BTreeMap<String, Vec<Address>>;
+
 /// The listeners of an agent; they end with it.
 pub struct Listeners {
     news: JoinHandle<()>,
     files: Option<JoinHandle<()>>,
-    units: Option<(BTreeMap<String, Vec<Address>>, JoinHandle<()>)>,
+    units: Option<(Units, JoinHandle<()>)>,
 }
 
 impl Listeners {

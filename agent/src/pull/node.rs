@@ -142,7 +142,7 @@ impl NewKey {
         let node = Node::parse(text.as_bytes()).map_err(|why| Error::host(format!("the server's certificate is of no use: {why}")))?;
         let public = self.key.subject_public_key_info();
         let fits = node.credentials.chain.first().and_then(|first| X509Certificate::from_der(first).ok());
-        if !fits.is_some_and(|(_, certificate)| certificate.public_key().raw == public) {
+        if fits.is_none_or(|(_, certificate)| certificate.public_key().raw != public) {
             return Err(Error::host("the server's certificate is another key's"));
         }
         replace(&home.node(), text.as_bytes()).map_err(Error::host)?;

@@ -188,7 +188,9 @@ impl<'a> Service<'a> {
             Event::Signal(signal) => {
                 self.stopping.get_or_insert(self.clock.elapsed());
                 // The first one lets the run finish what it has begun, the second one ends its commands.
-                self.child.iter().for_each(|child| drop(kill(*child, signal)));
+                if let Some(child) = self.child {
+                    let _ = kill(child, signal);
+                }
             }
             Event::Ended(status) => self.end(status),
             Event::News(news) => {
