@@ -106,7 +106,7 @@ impl<'s> Compiler<'s> {
             let help = did_you_mean(host, site.hosts());
             return Err(diagnostic.help(help.unwrap_or_else(|| "declare it in inventory/hosts.toml".to_owned())));
         };
-        let compiler = Self {
+        let mut compiler = Self {
             site,
             host: &host.name,
             purpose,
@@ -122,6 +122,9 @@ impl<'s> Compiler<'s> {
             diagnostics: Vec::new(),
             said: HashSet::new(),
         };
+        let id = site.data.inventory.host_id(&host.name);
+        let faults = id.map(|id| site.data.dynamic.faults_of(id)).unwrap_or_default();
+        faults.iter().for_each(|fault| compiler.say(fault.clone()));
         Ok((compiler, scope))
     }
 

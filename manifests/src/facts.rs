@@ -1,6 +1,8 @@
 //! Recorded facts, `facts/HOST.json`: what hosts said of themselves. They are data and never templates.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use keel_engine::value::{Map, Value};
 
@@ -8,21 +10,36 @@ use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::files::SiteFiles;
 
+/// Fresh facts, fetched when a compile asks for them.
+pub trait LiveFacts: Send + Sync {
+    /// What a host last said of itself; none if it said nothing yet, and then its recorded facts count.
+    fn of(&self, host: &str) -> Option<Arc<Map>>;
+}
+
+impl LiveFacts for BTreeMap<String, Arc<Map>> {
+    fn of(&self, host: &str) -> Option<Arc<Map>> {
+        self.get(host).cloned()
+    }
+}
+
 /// The facts of all hosts that have some.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Facts {
-    by_host: BTreeMap<String, Map>,
+    recorded: BTreeMap<String, Arc<Map>>,
+    live: Option<Arc<dyn LiveFacts>>,
 }
 
 impl Facts {
-    /// Reads all recorded facts of a site.
-    pub fn load(files: &dyn SiteFiles, out: &mut Vec<Diagnostic>) -> Self {
-        let mut facts = Self::default();
+    /// Reads all recorded facts of a site; live ones win over them.
+    pub fn load(files: &dyn SiteFiles, live: Option<Arc<dyn LiveFacts>>, out: &mut Vec<Diagnostic>) -> Self {
+        let mut facts = Self { recorded: BTreeMap::new(), live };
         for path in crate::files::list_with_extension(files, "facts", ".json", out) {
             let Some(text) = crate::files::read_text(files, &path, out) else { continue };
             let name = path.trim_start_matches("facts/").trim_end_matches(".json");
             match parse(&text) {
-                Ok(map) => facts.insert(name, map),
+                Ok(map) => {
+                    facts.recorded.insert(name.to_owned(), Arc::new(map));
+                }
                 Err(error) => {
                     let place = error.span.clone();
                     out.push(Diagnostic::error(codes::BAD_FACTS, error.message).at(&path.as_str().into(), place, "here"));
@@ -32,19 +49,20 @@ impl Facts {
         facts
     }
 
-    /// Sets the facts of a host, in place of what was recorded.
-    pub fn insert(&mut self, host: &str, facts: Map) {
-        self.by_host.insert(host.to_owned(), facts);
-    }
-
     /// The facts of a host, if there are some.
-    pub fn of(&self, host: &str) -> Option<&Map> {
-        self.by_host.get(host)
+    pub fn of(&self, host: &str) -> Option<Arc<Map>> {
+        self.live_of(host).or_else(|| self.recorded.get(host).cloned())
     }
 
-    /// The hosts with facts.
-    pub fn hosts(&self) -> impl Iterator<Item = &str> {
-        self.by_host.keys().map(String::as_str)
+    /// The facts that a host sent itself: nobody has looked at them.
+    pub(crate) fn live_of(&self, host: &str) -> Option<Arc<Map>> {
+        self.live.as_ref().and_then(|live| live.of(host))
+    }
+}
+
+impl fmt::Debug for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.recorded.keys()).finish()
     }
 }
 
@@ -53,6 +71,14 @@ impl Facts {
 struct FactsError {
     message: String,
     span: std::ops::Range<usize>,
+}
+
+/// Reads facts as a host sends them.
+///
+/// # Errors
+/// Says what is wrong with the text.
+pub fn parse_facts(text: &str) -> Result<Map, String> {
+    parse(text).map_err(|error| error.message)
 }
 
 /// Reads the text of a facts file.
@@ -108,9 +134,9 @@ mod tests {
             ("facts/README.md", "x"),
         ]);
         let mut out = Vec::new();
-        let facts = Facts::load(&files, &mut out);
+        let facts = Facts::load(&files, None, &mut out);
         assert_eq!(facts.of("db-1").unwrap().get("text"), Some(&Value::from("{{ 7*7 }}")));
-        assert_eq!(facts.hosts().count(), 1);
+        assert!(facts.of("bad").is_none());
         assert_eq!(out.len(), 3);
         assert_eq!(out[0].labels[0].span, 9..10);
     }

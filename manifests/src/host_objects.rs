@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
+use keel_engine::value::Map;
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 
@@ -124,6 +125,33 @@ impl Object for GroupObject {
     }
 }
 
+/// `facts`: what a host says of itself. It is asked fact by fact, so that it is known which ones matter.
+pub(crate) struct HostFacts {
+    pub(crate) site: Weak<SiteData>,
+    pub(crate) id: HostId,
+}
+
+impl fmt::Debug for HostFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("facts")
+    }
+}
+
+impl Object for HostFacts {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        self.site.upgrade()?.fact(self.id, key)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let Some(site) = self.site.upgrade() else { return Enumerator::Empty };
+        Enumerator::Values(site.fact_names(self.id).into_iter().map(Value::from).collect())
+    }
+}
+
 /// `groups`: every group by name.
 pub(crate) struct Groups(pub(crate) Weak<SiteData>);
 
@@ -183,7 +211,7 @@ pub(crate) fn host(site: &Weak<SiteData>, id: HostId) -> Value {
 }
 
 /// What a group's `match` sees: the host by name, its own variables as they stand, and its facts.
-pub(crate) fn match_context(site: &SiteData, id: HostId) -> Option<Value> {
+pub(crate) fn match_context(site: &SiteData, id: HostId, facts: Option<&Map>) -> Option<Value> {
     let host = site.inventory.host_at(id)?;
     let own = host.vars.iter().map(|(name, entry)| (name.as_str(), to_template(&entry.node.to_value(), &site.secrets)));
     let seen = Value::from_pairs([
@@ -194,6 +222,7 @@ pub(crate) fn match_context(site: &SiteData, id: HostId) -> Option<Value> {
         ("vars", Value::from_pairs(own)),
     ]);
     let mut context = vec![("inventory_hostname", Value::from(&*host.name)), ("host", seen)];
-    context.extend(site.facts_of(id).map(|facts| ("facts", facts)));
+    let plain = |facts: &Map| Value::from_pairs(facts.iter().map(|(key, value)| (key.as_str(), to_template(value, &site.secrets))));
+    context.extend(facts.map(|facts| ("facts", plain(facts))));
     Some(Value::from_pairs(context))
 }

@@ -7,18 +7,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use keel_engine::secret::{PLACEHOLDER, Sealed, SealedPart, SecretFilter, SecretRef};
+use keel_engine::secret::{ARMOR_PREFIX, ENCRYPTED_PREFIX, PLACEHOLDER, Sealed, SealedPart, SecretFilter, SecretRef};
 use minijinja::value::{Object, ObjectRepr};
 
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::files::{SiteFiles, list_with_extension, read_text};
 use crate::toml_reader::{SourceFile, Table, Tree, read_table};
-
-/// How an encrypted value begins: the age format in base64, on one line.
-pub const ENCRYPTED_PREFIX: &str = "age:";
-/// How it begins where somebody pasted the output of `age --armor`.
-pub const ARMOR_PREFIX: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
 
 /// Bounds of a token: noncharacters, which Unicode sets aside for such internal marks.
 const TOKEN_START: char = '\u{FDD0}';

@@ -46,10 +46,9 @@ impl SiteData {
             },
             Term::Tag(pattern, _) => host.tags.iter().any(|tag| pattern.matches(tag)),
             Term::Fact(path, wanted) => {
-                let facts = self.facts.of(&host.name);
                 let mut keys = path.split('.');
-                let first = facts.zip(keys.next()).and_then(|(facts, key)| facts.get(key));
-                matches_value(first.and_then(|first| keys.try_fold(first, field)), wanted)
+                let first = keys.next().and_then(|key| self.plain_fact(id, key));
+                matches_value(first.as_ref().and_then(|first| keys.try_fold(first, field)), wanted)
             }
             Term::Variable(path, wanted) => {
                 let value = Scope::new(Arc::clone(self), id).lookup(path)?;

@@ -1,10 +1,11 @@
 //! A site, loaded: its data, its manifests, and what of them can be checked without a host.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use keel_engine::catalog::Catalog;
+use keel_engine::digest::Digest;
 use keel_engine::resource::Types;
 use keel_engine::schema::TypeSchema;
 
@@ -12,6 +13,7 @@ use crate::codes;
 use crate::compile::{Compiled, Compiler, Outgoing, OutgoingRelations, Place};
 use crate::diagnostic::{Diagnostic, did_you_mean, sort};
 use crate::evaluation_error::EvalError;
+use crate::fact_reads::{FactKeys, FactReads};
 use crate::files::SiteFiles;
 use crate::fleet::{self, Pointer};
 use crate::inventory::ALL;
@@ -47,6 +49,8 @@ pub struct Site {
     pub(crate) broken: bool,
     /// What makes hosts wait for others that say so, found once for all compiles.
     outgoing: OnceLock<OutgoingRelations>,
+    /// Which facts that came from.
+    outgoing_facts: OnceLock<Vec<(String, FactKeys, Digest)>>,
 }
 
 impl Site {
@@ -66,7 +70,17 @@ impl Site {
         }
         data.register_templates("", Arc::clone(&files) as _, "templates");
         let schemas = types.schemas().iter().enumerate().map(|(position, schema)| (schema.name, position)).collect();
-        let mut site = Self { data, sources, files, types, schemas, selectors: HashMap::new(), broken: false, outgoing: OnceLock::new() };
+        let mut site = Self {
+            data,
+            sources,
+            files,
+            types,
+            schemas,
+            selectors: HashMap::new(),
+            broken: false,
+            outgoing: OnceLock::new(),
+            outgoing_facts: OnceLock::new(),
+        };
         site.selectors = site.parse_selectors();
         crate::names::check(&site, &mut out);
         crate::unused::check(&site, &mut out);
@@ -105,8 +119,62 @@ impl Site {
         for_each(hosts, |host| self.compile(host))
     }
 
+    /// Compiles one host and tells which facts the result depends on. Nothing that was found out on the
+    /// way is kept: for a site that lives long, with one compile at a time.
+    pub fn compile_alone(&self, host: &str) -> (Compiled, FactReads) {
+        self.data.forget();
+        self.outgoing_facts();
+        let compiled = self.compile(host);
+        (compiled, self.data.forget())
+    }
+
+    /// What all catalogs have in common that facts decide: who is in which group, and who makes whom wait.
+    /// None where facts decide nothing of it.
+    pub fn fleet_state(&self) -> Option<Digest> {
+        let groups = self.data.dynamic.state();
+        let outgoing = (!self.outgoing_facts().is_empty()).then(|| Digest::of(format!("{:?}", self.outgoing()).as_bytes()));
+        let both = (groups, outgoing);
+        (both != (None, None)).then(|| Digest::of(format!("{both:?}").as_bytes()))
+    }
+
+    /// Whether a host's facts changed so that what all catalogs have in common may no longer be right: then
+    /// the site has to be loaded again.
+    pub fn is_outdated(&self, host: &str) -> bool {
+        let facts = || self.data.facts.of(host);
+        let read = |(of, keys, state): &(String, FactKeys, Digest)| of == host && keys.digest(facts().as_deref()) != *state;
+        let moved = || self.data.inventory.host_id(host).is_some_and(|id| self.data.dynamic.outdated(&self.data, id));
+        self.outgoing_facts().iter().any(read) || moved()
+    }
+
+    /// The facts that decide who makes whom wait, as they were when that was found out.
+    fn outgoing_facts(&self) -> &[(String, FactKeys, Digest)] {
+        self.outgoing_facts.get_or_init(|| {
+            if !self.sources.point_elsewhere() {
+                return Vec::new();
+            }
+            self.data.forget();
+            self.outgoing();
+            let state = |(host, keys): (String, FactKeys)| {
+                let state = keys.digest(self.data.facts.of(&host).as_deref());
+                (host, keys, state)
+            };
+            self.data.forget().into_iter().map(state).collect()
+        })
+    }
+
+    /// The hosts that others' `before` and `notify` point at, in the order of their names.
+    pub fn pointed_at(&self) -> BTreeSet<&str> {
+        let required = if self.sources.point_elsewhere() { self.outgoing().required() } else { Vec::new() };
+        required.into_iter().map(|(host, _)| host).collect()
+    }
+
     /// Checks the catalogs of all hosts together.
     pub fn check_fleet(&self, catalogs: &[Catalog]) -> Vec<Diagnostic> {
+        self.check_fleet_without(catalogs, &BTreeSet::new())
+    }
+
+    /// Checks the catalogs of hosts together, as far as relations do not point at hosts that have none yet.
+    pub fn check_fleet_without(&self, catalogs: &[Catalog], yet_to_come: &BTreeSet<String>) -> Vec<Diagnostic> {
         let place = |place: Place| Some((Arc::clone(&self.sources.all.get(place.source)?.path), place.span.into()));
         let pointer = |host: &'_ str, relation: &'_ Outgoing| Pointer {
             from: relation.host.clone(),
@@ -116,7 +184,8 @@ impl Site {
             place: place(relation.place),
         };
         let outgoing = if self.sources.point_elsewhere() { self.outgoing().required() } else { Vec::new() };
-        let pointers = outgoing.into_iter().map(|(host, relation)| pointer(host, relation)).collect();
+        let outgoing = outgoing.into_iter().filter(|(host, _)| !yet_to_come.contains(*host));
+        let pointers = outgoing.map(|(host, relation)| pointer(host, relation)).collect();
         fleet::check(catalogs, pointers, &|catalog, origin| {
             let path = catalog.files.get(origin.file as usize)?;
             let source = self.sources.all.iter().find(|source| source.path == *path)?;

@@ -1,34 +1,33 @@
 //! A site's data, read once and shared by all compiles: settings, inventory, variables, facts, secrets' names.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, OnceLock, PoisonError, Weak};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 
 use keel_engine::value::Map;
 use minijinja::Value;
 
-use crate::amplification::Bounded;
-use crate::codes;
 use crate::config::SiteConfig;
-use crate::conversion::to_template;
 use crate::diagnostic::Diagnostic;
+use crate::dynamic_groups::DynamicGroups;
 use crate::environment::{Environments, TemplateFolder, TemplateFolders};
 use crate::evaluation_error::EvalError;
-use crate::facts::Facts;
+use crate::fact_reads::{FactReads, FactViews};
+use crate::facts::{Facts, LiveFacts};
 use crate::files::{SiteFiles, list_with_extension, read_text};
-use crate::host_objects::{Groups, Hosts, host, match_context};
-use crate::inventory::{Group, HostId, HostSet, Inventory, MatchExpression, RESERVED_VARIABLES};
+use crate::host_objects::{Groups, HostFacts, Hosts, host};
+use crate::inventory::{Group, HostId, Inventory, RESERVED_VARIABLES};
 use crate::run_variables::RunVariables;
 use crate::scope::Scope;
 use crate::secrets::SecretNames;
 use crate::variables::{Layer, Memo, Raw, merge, realise};
 
 /// What a compile is given besides the site's files.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct SiteInput {
     /// Variables of this run, `NAME=VALUE` each; they win over everything.
     pub run_variables: Vec<String>,
-    /// Fresh facts by host; they win over recorded ones.
-    pub facts: BTreeMap<String, Map>,
+    /// Fresh facts; they win over recorded ones.
+    pub facts: Option<Arc<dyn LiveFacts>>,
 }
 
 /// All data of a site.
@@ -46,9 +45,12 @@ pub struct SiteData {
     pub(crate) run: RunVariables,
     folders: TemplateFolders,
     myself: Weak<SiteData>,
-    memos: Vec<Memo>,
+    /// What was found out about hosts; only of those that somebody asked for.
+    memos: RwLock<HashMap<HostId, Arc<Memo>>>,
     group_hosts: HashMap<Arc<str>, OnceLock<Value>>,
-    fact_values: Vec<OnceLock<Option<Value>>>,
+    fact_views: FactViews,
+    /// Who is in which group by what they are.
+    pub(crate) dynamic: DynamicGroups,
     /// Variables of groups, prepared once for all hosts.
     prepared: HashMap<Arc<str>, HashMap<String, Raw>>,
 }
@@ -61,15 +63,13 @@ impl SiteData {
             Some(text) => SiteConfig::parse("keel.toml", &text, &mut out),
             None => SiteConfig::default(),
         };
-        let mut facts = Facts::load(&**files, &mut out);
-        input.facts.into_iter().for_each(|(host, map)| facts.insert(&host, map));
+        let facts = Facts::load(&**files, input.facts, &mut out);
         let secrets = Arc::new(SecretNames::load(&**files, &mut out));
         let inventory = Inventory::load(&**files, &config, &mut out);
         let run = RunVariables::parse(&input.run_variables, &mut out);
         let folders = TemplateFolders::default();
         let group_hosts = inventory.groups().map(|group| (Arc::clone(&group.name), OnceLock::new())).collect();
         let site = Arc::new_cyclic(|myself| {
-            let hosts = inventory.host_count();
             let mut site = Self {
                 environments: Environments::new(&secrets, &folders),
                 config,
@@ -79,9 +79,10 @@ impl SiteData {
                 run,
                 folders,
                 myself: Weak::clone(myself),
-                memos: std::iter::repeat_with(Memo::default).take(hosts).collect(),
+                memos: RwLock::default(),
                 group_hosts,
-                fact_values: vec![OnceLock::new(); hosts],
+                fact_views: FactViews::default(),
+                dynamic: DynamicGroups::default(),
                 prepared: HashMap::new(),
             };
             site.settle(&mut out);
@@ -93,84 +94,18 @@ impl SiteData {
     /// Finds the members of dynamic groups and prepares the groups' variables.
     fn settle(&mut self, out: &mut Vec<Diagnostic>) {
         let mut inventory = std::mem::take(&mut self.inventory);
-        let mut found = Vec::new();
         let matching: Vec<Group> = inventory.groups().filter(|group| group.matching.is_some()).cloned().collect();
         std::mem::swap(&mut self.inventory, &mut inventory);
-        for group in &matching {
-            if let Some(expression) = &group.matching {
-                found.push((Arc::clone(&group.name), self.find_members(group, expression, out)));
-            }
-        }
+        let found = DynamicGroups::find(self, matching, out);
         std::mem::swap(&mut self.inventory, &mut inventory);
-        let set_of = |group: &Group| found.iter().find(|(name, _)| *name == group.name).map(|(_, set)| set.clone());
-        inventory.settle(&self.config, |_, group, _| set_of(group).unwrap_or_default(), out);
+        inventory.settle(&self.config, |_, group, _| found.members(&group.name), out);
+        self.dynamic = found;
         self.inventory = inventory;
         for group in self.inventory.groups() {
             let raw = |node| Raw::new(node, &group.source, &self.secrets);
             let variables = group.vars.iter().map(|(name, entry)| (name.clone(), raw(&entry.node)));
             self.prepared.insert(Arc::clone(&group.name), variables.collect());
         }
-    }
-
-    fn find_members(&self, group: &Group, expression: &MatchExpression, out: &mut Vec<Diagnostic>) -> HostSet {
-        let mut members = HostSet::default();
-        let place = &expression.place;
-        let report = |error: EvalError, out: &mut Vec<Diagnostic>| {
-            out.push(error.into_diagnostic(&place.source.path, place.span.clone()));
-        };
-        let bounded = match Bounded::expression(&expression.text) {
-            Ok(bounded) => bounded,
-            Err(error) => {
-                report(error, out);
-                return members;
-            }
-        };
-        let compiled = match self.environments.texts.compile_expression(&bounded.source) {
-            Ok(compiled) => compiled,
-            Err(error) => {
-                report(EvalError::from_minijinja(&error, &expression.text), out);
-                return members;
-            }
-        };
-        let by_facts = compiled.undeclared_variables(false).contains("facts");
-        if by_facts {
-            crate::inventory::check_secrets_by_facts(group, out);
-        }
-        let mut without_facts = Vec::new();
-        for (id, host) in self.inventory.hosts().enumerate() {
-            if by_facts && self.facts.of(&host.name).is_none() {
-                without_facts.push(host.name.to_string());
-                continue;
-            }
-            let Some(context) = match_context(self, id) else { continue };
-            match compiled.eval(context) {
-                Ok(value) if value.kind() == minijinja::value::ValueKind::Bool => {
-                    if value.is_true() {
-                        members.insert(id);
-                    }
-                }
-                Ok(value) => {
-                    let message =
-                        format!("`match` of group `{}` is true or false; for host {} it is a {}", group.name, host.name, value.kind());
-                    report(EvalError::new(codes::GROUP_MATCH, message), out);
-                    return members;
-                }
-                Err(error) => {
-                    let inner = EvalError::from_minijinja(&error, &expression.text);
-                    let message = format!("`match` of group `{}` fails for host {}: {}", group.name, host.name, inner.message);
-                    let help = "it sees `host.name`, `.address`, `.tags`, `.groups`, `.vars` and `facts`";
-                    report(EvalError { help: inner.help, ..EvalError::new(codes::GROUP_MATCH, message) }.help(help), out);
-                    return members;
-                }
-            }
-        }
-        if let Some(first) = without_facts.first() {
-            let count = without_facts.len();
-            let message = format!("{count} hosts without facts cannot be in `{}`, the first is {first}", group.name);
-            let diagnostic = Diagnostic::warning(codes::NO_FACTS, message).at(&place.source.path, place.span.clone(), "this needs facts");
-            out.push(diagnostic.help(format!("record them: `keel facts > facts/{first}.json` on the host")));
-        }
-        members
     }
 
     /// Where a module's templates are. Without this, [`Scope::render`] finds none.
@@ -219,8 +154,7 @@ impl SiteData {
         if let Some(raw) = self.prepared_winner(host, name) {
             return realise(&site, host, name, raw).map(Some);
         }
-        let Some(memo) = self.memo(host) else { return Ok(None) };
-        let raw = memo.merged(name, || {
+        let raw = self.memo(host).merged(name, || {
             let layers: Vec<Layer<'_>> = self.layers(host, name).into_iter().map(|(_, layer)| layer).collect();
             if layers.is_empty() { Ok(None) } else { merge(name, &layers, &self.config, &self.secrets).map(Some) }
         })?;
@@ -237,18 +171,42 @@ impl SiteData {
         self.prepared.get(&winner.name)?.get(name)
     }
 
-    pub(crate) fn memo(&self, host: HostId) -> Option<&Memo> {
-        self.memos.get(host)
+    pub(crate) fn memo(&self, host: HostId) -> Arc<Memo> {
+        if let Some(memo) = self.memos.read().unwrap_or_else(PoisonError::into_inner).get(&host) {
+            return Arc::clone(memo);
+        }
+        Arc::clone(self.memos.write().unwrap_or_else(PoisonError::into_inner).entry(host).or_default())
     }
 
-    /// The facts of a host as expressions see them. They are data: braces in them mean nothing.
+    /// Forgets what was found out about hosts and their facts, and tells which facts were read.
+    pub(crate) fn forget(&self) -> FactReads {
+        self.memos.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.fact_views.take(|id| self.inventory.host_at(id).map(|host| host.name.to_string()))
+    }
+
+    fn fetch_facts(&self, host: HostId) -> Option<Arc<Map>> {
+        self.facts.of(&self.inventory.host_at(host)?.name)
+    }
+
+    /// The facts of a host as expressions see them, if it has some.
     pub(crate) fn facts_of(&self, host: HostId) -> Option<Value> {
-        let compute = || {
-            let name = &self.inventory.host_at(host)?.name;
-            let facts = self.facts.of(name)?;
-            Some(Value::from_pairs(facts.iter().map(|(key, value)| (key.as_str(), to_template(value, &self.secrets)))))
-        };
-        self.fact_values.get(host)?.get_or_init(compute).clone()
+        let exist = self.fact_views.exist(host, || self.fetch_facts(host));
+        exist.then(|| Value::from_object(HostFacts { site: Weak::clone(&self.myself), id: host }))
+    }
+
+    /// One fact as expressions see it. Facts are data: braces in them mean nothing.
+    pub(crate) fn fact(&self, host: HostId, name: &str) -> Option<Value> {
+        self.fact_views.value(host, name, &self.secrets, || self.fetch_facts(host))
+    }
+
+    /// One fact as it is.
+    pub(crate) fn plain_fact(&self, host: HostId, name: &str) -> Option<keel_engine::value::Value> {
+        self.fact_views.plain(host, name, || self.fetch_facts(host))
+    }
+
+    /// The names of a host's facts.
+    pub(crate) fn fact_names(&self, host: HostId) -> Vec<String> {
+        self.fact_views.names(host, || self.fetch_facts(host))
     }
 
     /// The hosts of a group as a list, made once for all who ask.

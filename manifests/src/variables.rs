@@ -120,7 +120,7 @@ pub(crate) fn realise(site: &Arc<SiteData>, host: HostId, path: &str, raw: &Raw)
 }
 
 fn remember(site: &Arc<SiteData>, host: HostId, path: &str, text: &RawText) -> Result<minijinja::Value, EvalError> {
-    let Some(memo) = site.memo(host) else { return Err(EvalError::new(codes::UNDEFINED, path)) };
+    let memo = site.memo(host);
     if let Some(known) = memo.evaluated.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
         return known.clone();
     }

@@ -11,6 +11,7 @@ use keel_engine::report::Mode;
 use keel_engine::value::Map;
 use keel_manifests::codes;
 use keel_manifests::diagnostic::{Diagnostic, did_you_mean};
+use keel_manifests::facts::LiveFacts;
 use keel_manifests::site::{LoadOptions, Site};
 use keel_manifests::site_data::SiteInput;
 use keel_manifests::sources::Extent;
@@ -201,7 +202,7 @@ fn load_with(
         Some(host) => host.clone(),
         None => find_own(folder, &names, lowered, context)?,
     };
-    let facts = live.map(|facts| (host.clone(), facts)).into_iter().collect::<BTreeMap<String, Map>>();
+    let facts = live.map(|facts| Arc::new(BTreeMap::from([(host.clone(), Arc::new(facts))])) as Arc<dyn LiveFacts>);
     let input = SiteInput { run_variables: arguments.variables.clone(), facts };
     let loaded = load_lowered(folder, input, Extent::Used, lowered, context)?;
     check_host(&loaded.site, &host)?;
