@@ -12,6 +12,11 @@ use zeroize::Zeroize;
 /// What is printed wherever a secret's text would stand.
 pub const PLACEHOLDER: &str = "(secret)";
 
+/// How an encrypted value begins: the age format in base64, on one line.
+pub const ENCRYPTED_PREFIX: &str = "age:";
+/// How it begins where somebody pasted the output of `age --armor`.
+pub const ARMOR_PREFIX: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
+
 /// An opened secret. Prints as [`PLACEHOLDER`]; wiped from memory when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);

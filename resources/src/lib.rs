@@ -14,6 +14,7 @@ pub mod git;
 pub mod group;
 pub mod host;
 pub mod host_entry;
+pub mod identity;
 pub mod ini;
 pub mod line;
 pub mod mount;
