@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::commands::{init, notify, openapi, operator, serve, token};
+use crate::commands::{compile_worker, init, notify, openapi, operator, serve, token};
 use crate::error::{Error, Kind, Result};
 use crate::settings::Settings;
 
@@ -35,6 +35,8 @@ enum Command {
     Token(token::Arguments),
     Notify(notify::Arguments),
     Openapi(openapi::Arguments),
+    #[command(hide = true)]
+    CompileWorker(compile_worker::Arguments),
 }
 
 /// What every command may use.
@@ -113,6 +115,7 @@ fn run(command: Command, context: &Context) -> Result<()> {
         Command::Token(arguments) => token::run(&arguments, context),
         Command::Notify(arguments) => notify::run(&arguments, context),
         Command::Openapi(arguments) => openapi::run(&arguments),
+        Command::CompileWorker(arguments) => compile_worker::run(&arguments),
     }
 }
 

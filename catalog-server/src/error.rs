@@ -46,6 +46,12 @@ impl Error {
         self
     }
 
+    /// Adds what to try, if there is anything.
+    pub fn hint_if(mut self, hint: Option<String>) -> Self {
+        self.hints.extend(hint);
+        self
+    }
+
     /// The exit code.
     pub fn exit_code(&self) -> u8 {
         match self.kind {

@@ -4,19 +4,25 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use keel_engine::protocol::catalog::CATALOG_MEDIA;
 use keel_engine::protocol::certificate::{Authority, Certificate, Renewal};
 use keel_engine::protocol::enrolment::{Enrolment, EnrolmentRequest};
+use keel_engine::protocol::environment::{ENVIRONMENTS_PATH, EnvironmentList};
 use keel_engine::protocol::facts::{FACTS_BYTES_MAX, FACTS_PATH, FactsAnswer};
 use keel_engine::protocol::fleet::{FleetStatus, ReportList, ResourceHistory, RunAnswer, RunRequest, StoredReport};
 use keel_engine::protocol::live::{Health, Live};
 use keel_engine::protocol::nodes::{Approval, Follow, Node, NodeDetail, NodeList, Revocation, TokenAnswer, TokenRequest};
 use keel_engine::protocol::problem::Code;
 use keel_engine::protocol::reports::{Delivery, REPORT_BYTES_MAX, REPORTS_PATH, Receipt};
+use keel_engine::protocol::secrets::SealedSecrets;
 use keel_engine::value::Value;
 
 use crate::access::Who;
 use crate::admission::{Door, admit};
-use crate::api::{authority, certificate, enrolment, facts, health, live, metrics, nodes, reports, run, status, tokens, why};
+use crate::api::{
+    authority, catalog, certificate, content, enrolment, environments, facts, health, live, metrics, nodes, reports, run, secrets, status,
+    tokens, why,
+};
 use crate::refusal::Refusal;
 use crate::route::Route;
 use crate::server::Server;
@@ -54,6 +60,12 @@ pub fn agents() -> Vec<Route> {
         )
         .takes::<Delivery>(REPORT_BYTES_MAX)
         .gives::<Receipt>(),
+        Route::get("/v1/catalog", Who::Host, "The catalog of the host that asks; conditional by its id.", catalog::show)
+            .gives_media(CATALOG_MEDIA),
+        Route::get("/v1/content/{blake3}", Who::Host, "Bytes that a catalog of the host names, or a range of them.", content::show)
+            .gives_media("application/octet-stream"),
+        Route::get("/v1/secrets", Who::Host, "The secrets that the host's catalog names, closed for it alone.", secrets::show)
+            .gives::<SealedSecrets>(),
     ]
 }
 
@@ -76,6 +88,14 @@ pub fn operators() -> Vec<Route> {
             .takes::<Follow>(4 * KIB)
             .gives::<Node>(),
         Route::delete("/operator/v1/nodes/{host}", ADMIN, "Forgets a host with everything it said, or turns away who waits.", nodes::purge),
+        Route::get(
+            ENVIRONMENTS_PATH,
+            VIEWER,
+            "Which commit hosts get, what became of the newest, who does not compile.",
+            environments::list,
+        )
+        .gives::<EnvironmentList>(),
+        Route::post("/operator/v1/environments/look", OPERATOR, "Has the repository looked at now.", environments::look),
         Route::post("/operator/v1/tokens", ADMIN, "Makes a one-time token that lets a host in.", tokens::create)
             .takes::<TokenRequest>(4 * KIB)
             .gives::<TokenAnswer>(),

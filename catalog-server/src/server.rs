@@ -1,15 +1,20 @@
 //! The server: its parts, put together. Handlers get it as their state.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use keel_engine::protocol::news::News;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::allowed::Allowed;
 use crate::authority::Authority;
-use crate::error::Result;
+use crate::compiler::{Announce, Compiler, CompilerSettings, WorkerSettings};
+use crate::environments::{EnvironmentSettings, Environments};
+use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::quotas::Quotas;
+use crate::repository::{AllowedSigners, Repository};
+use crate::secrets::Sealer;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::tls::Stop;
@@ -28,6 +33,12 @@ pub struct Server {
     pub quotas: Arc<Quotas>,
     /// Room for requests, all together.
     pub room: Arc<Semaphore>,
+    /// What makes catalogs.
+    pub compiler: Compiler,
+    /// The branches that hosts follow.
+    pub environments: Arc<Environments>,
+    /// What opens the site's secrets and closes them for hosts.
+    pub sealer: Arc<Sealer>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Somebody pushed: the repository is to be looked at.
@@ -47,8 +58,13 @@ impl Server {
         if let Some(damage) = store.damage() {
             crate::log::warning("the database is damaged and only read", &[("why", &damage)]);
         }
+        let (compiler, environments) = compiling(&settings, &store).await?;
+        let sealer = Sealer::load(settings.identity.as_deref()).map_err(|error| Error::trouble(error.to_string()).hint_if(error.hint))?;
         Ok(Arc::new(Self {
             store,
+            compiler,
+            environments,
+            sealer: Arc::new(sealer),
             authority,
             allowed: Allowed::default(),
             quotas: Arc::new(Quotas::default()),
@@ -59,6 +75,37 @@ impl Server {
             settings,
         }))
     }
+}
+
+/// The compiler over the repository, and the environments that it compiles for.
+async fn compiling(settings: &Settings, store: &Store) -> Result<(Compiler, Arc<Environments>)> {
+    let repository = Repository::at(&settings.repository)
+        .map_err(|error| Error::trouble(error.to_string()).hint("set `repository` in server.toml to the site's bare repository"))?;
+    let folder = settings.state.join("compiled");
+    let worker =
+        WorkerSettings::of_this_program().map_err(|error| Error::trouble(format!("cannot find the server's own program: {error}")))?;
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    let compiler_settings = CompilerSettings { folder: folder.clone(), workers, worker };
+    let compiler = Compiler::start(&compiler_settings, repository, Arc::new(store.clone()), announcing(store))
+        .map_err(|error| Error::trouble(format!("cannot use {}: {error}", folder.display())))?;
+    let signers = settings.allowed_signers.as_deref().map(AllowedSigners::load).transpose().map_err(Error::trouble)?;
+    let branches = settings.environments.clone();
+    let following = EnvironmentSettings { branches, poll: Duration::from_secs(settings.poll_s.max(1)), signers };
+    let environments = Environments::start(following, compiler.clone(), Arc::new(store.clone())).await;
+    Ok((compiler, environments.map_err(|error| Error::trouble(error.to_string()))?))
+}
+
+/// Tells hosts, through the store, that there is another catalog for them.
+fn announcing(store: &Store) -> Announce {
+    let store = store.clone();
+    Arc::new(move |hosts: Vec<String>, commit: &str| {
+        let (store, commit) = (store.clone(), commit.to_owned());
+        tokio::spawn(async move {
+            if let Err(error) = store.tell(&hosts, &News::Catalog { commit }).await {
+                crate::log::warning("hosts could not be told of their new catalogs", &[("why", &error)]);
+            }
+        });
+    })
 }
 
 /// Seconds since 1970 by the server's clock.

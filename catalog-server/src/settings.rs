@@ -14,6 +14,14 @@ use crate::store::Database;
 pub struct Settings {
     /// The site: a bare git repository.
     pub repository: PathBuf,
+    /// The branches that hosts may follow, by name or pattern: `main`, `release/*`.
+    pub environments: Vec<String>,
+    /// How often the repository is looked at, in seconds. A push hook that calls `keel-server notify` is faster.
+    pub poll_s: u64,
+    /// Only commits signed by a key in this file are followed, if it is set: an `allowed_signers` file as ssh-keygen knows it.
+    pub allowed_signers: Option<PathBuf>,
+    /// The age identity that opens the site's secrets, if it has some.
+    pub identity: Option<PathBuf>,
     /// The names and addresses under which agents and operators reach this server; they stand in its certificate.
     pub names: Vec<String>,
     /// Where agents connect.
@@ -52,6 +60,10 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             repository: PathBuf::from("/srv/git/site.git"),
+            environments: vec!["main".to_owned()],
+            poll_s: 15,
+            allowed_signers: None,
+            identity: None,
             names: Vec::new(),
             listen: SocketAddr::from(([0, 0, 0, 0], 7440)),
             operator_listen: SocketAddr::from(([0, 0, 0, 0], 7441)),

@@ -1,8 +1,12 @@
 //! The handlers, one file a noun. What each is for and who may ask it stands in the table of routes.
 
 pub mod authority;
+pub mod catalog;
 pub mod certificate;
+mod conditional;
+pub mod content;
 pub mod enrolment;
+pub mod environments;
 pub mod facts;
 pub mod health;
 pub mod live;
@@ -10,6 +14,7 @@ pub mod metrics;
 pub mod nodes;
 pub mod reports;
 pub mod run;
+pub mod secrets;
 pub mod status;
 pub mod tokens;
 pub mod why;

@@ -1,5 +1,6 @@
 //! The commands, one file each: an argument struct whose doc comment is the help, and `run`.
 
+pub mod compile_worker;
 pub mod init;
 pub mod notify;
 pub mod openapi;

@@ -54,6 +54,8 @@ async fn serve(settings: Settings) -> Result<()> {
     log::info("ready", &[("agents", &agents.address()?), ("operators", &operators.address()?)]);
     systemd::ready(&format!("agents at {}, operators at {}", agents.address()?, operators.address()?));
     tokio::spawn(systemd::watchdog());
+    tokio::spawn(follow(Arc::clone(&server)));
+    tokio::spawn(sweep(Arc::clone(&server)));
     tokio::spawn(keep_certificate(Arc::clone(&server), certificate, renew_at));
     let serving = async {
         tokio::join!(agents.serve(stop.clone()), operators.serve(stop.clone()), hear(&server, socket, stop.clone()));
@@ -67,6 +69,25 @@ async fn serve(settings: Settings) -> Result<()> {
     };
     tokio::join!(serving, stopping);
     Ok(())
+}
+
+/// Follows the branches; a call through the socket is a reason to look at once.
+async fn follow(server: Arc<Server>) {
+    let called = async {
+        loop {
+            server.nudged.notified().await;
+            server.environments.notify();
+        }
+    };
+    tokio::join!(server.environments.watch(), called);
+}
+
+/// Removes what no catalog needs any more, again and again.
+async fn sweep(server: Arc<Server>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        server.compiler.sweep().await;
+    }
 }
 
 async fn hear(server: &Arc<Server>, socket: tokio::net::UnixListener, stop: Stop) {

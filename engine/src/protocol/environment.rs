@@ -2,6 +2,33 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Where operators ask how the environments stand.
+pub const ENVIRONMENTS_PATH: &str = "/operator/v1/environments";
+
+/// All environments, and what is wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct EnvironmentList {
+    /// The environments by name.
+    pub environments: Vec<EnvironmentState>,
+    /// What is wrong with the repository as a whole.
+    pub trouble: Option<String>,
+    /// The hosts that do not compile with the facts they sent; they keep what they had.
+    pub failing: Vec<FailingHost>,
+}
+
+/// A host that does not compile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FailingHost {
+    /// The host.
+    pub host: String,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// What the compiler found, the gravest first.
+    pub findings: Vec<Finding>,
+}
+
 /// One environment, as operators see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -1,0 +1,34 @@
+//! `/v1/secrets`: the secrets that the asker's catalog names, closed for it alone.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use keel_engine::protocol::problem::Code;
+use keel_engine::protocol::secrets::SealedSecrets;
+
+use super::Here;
+use super::conditional::{etag, is_unchanged};
+use crate::caller::Caller;
+use crate::refusal::Refusal;
+use crate::secrets::state;
+
+/// Gives them, or says that those that the host has are still the right ones.
+pub async fn show(State(server): Here, caller: Caller, headers: HeaderMap) -> Result<Response, Refusal> {
+    let record = server.compiler.record(caller.host.as_str()).await;
+    let entry = record.and_then(|record| record.current);
+    let entry = entry.ok_or_else(|| Refusal::new(Code::NotFound, "this host has no catalog yet").hint("ask for the catalog first"))?;
+    let tag = state(&entry.secrets, &caller.recipient);
+    if is_unchanged(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag(&tag))]).into_response());
+    }
+    let (sealer, secrets) = (server.sealer.clone(), entry.secrets);
+    // Curve arithmetic for each secret: too long for a thread that serves others meanwhile.
+    let sealing = tokio::task::spawn_blocking(move || sealer.seal(&secrets, &caller.recipient));
+    let sealed = sealing.await.map_err(|error| Refusal::new(Code::Internal, error.to_string()))?;
+    let secrets = sealed.map_err(|error| {
+        crate::log::warning("secrets cannot be given", &[("why", &error)]);
+        Refusal::new(Code::Unavailable, "the server cannot open the site's secrets").hint("its log says why")
+    })?;
+    Ok(([(header::ETAG, etag(&tag))], Json(SealedSecrets { catalog: entry.id, secrets })).into_response())
+}
