@@ -75,17 +75,12 @@ pub fn make(
     let clock = Instant::now();
     let started_ms = since_1970();
     let state = State::of_site(&options.root, &desired.catalog.site);
-    let _lock = match options.mode {
-        Mode::Apply => Some(prepare(&state, options)?),
-        Mode::Plan => None,
-    };
+    let _lock = (options.mode == Mode::Apply).then(|| prepare(&state, options)).transpose()?;
     let mut memory = Memory::load(&state).map_err(Error::host)?;
     let mut catalog = desired.catalog;
     let types = keel_resources::all();
     let declared_count = catalog.resources.len();
-    let known = memory.previous.is(&desired.bytes);
-    let concealed = if known { HashSet::new() } else { memory.previous.with_secrets() };
-    let (mut orphans, warning) = if known { Default::default() } else { sort_orphans(&memory.previous, &catalog, options, &types)? };
+    let Before { concealed, mut orphans, warning } = before(&memory.previous, &catalog, &desired.bytes, options, &types)?;
     orphan::append(&mut catalog, &mut orphans);
 
     let opened = if has_sealed(&catalog.resources) { Some(opener()?.open_all(&catalog.resources)?) } else { None };
@@ -143,6 +138,29 @@ pub fn make(
 /// The name of a run that begins now: unique for its host, and in the order of time.
 pub fn new_name() -> String {
     format!("{:013}-{}", since_1970(), std::process::id())
+}
+
+/// What the last run left for this one to care about.
+#[derive(Default)]
+struct Before {
+    /// What held secrets.
+    concealed: HashSet<Address>,
+    orphans: Orphans,
+    warning: Option<String>,
+}
+
+fn before(
+    previous: &PreviousCatalog,
+    catalog: &Catalog,
+    bytes: &[u8],
+    options: &Options<'_>,
+    types: &[&dyn AnyType<Host>],
+) -> Result<Before> {
+    if previous.is(bytes) {
+        return Ok(Before::default());
+    }
+    let (orphans, warning) = sort_orphans(previous, catalog, options, types)?;
+    Ok(Before { concealed: previous.with_secrets(), orphans, warning })
 }
 
 fn warnings(orphans: Option<String>, catalog: &Catalog, options: &Options<'_>) -> Vec<String> {
