@@ -30,7 +30,6 @@ attributes! {
     ///     exec "make-dh-parameters" creates="/etc/ssl/dh.pem" {
     ///         command openssl dhparam -out "/etc/ssl/dh.pem" "2048"
     ///     }
-    ///
     ///     exec "make the database" creates="/var/lib/app/db" user=app {
     ///         command "/opt/app/bin/init" "--yes"
     ///     }
@@ -62,6 +61,8 @@ attributes! {
         pub input: Option<Text>,
         /// The user it runs as, guards included.
         pub user: Option<String>,
+        /// The group it runs with, guards included. Not given: the user's own.
+        pub group: Option<String>,
         /// The mask for the modes of files that it creates, in octal.
         pub umask: Option<String>,
         /// Where programs are looked for. Not given: /usr/sbin, /usr/bin, /sbin and /bin.
@@ -160,6 +161,9 @@ impl Exec {
         }
         if let Some(user) = &self.user {
             command = command.user(user);
+        }
+        if let Some(group) = &self.group {
+            command = command.group(group);
         }
         if let Some(umask) = self.umask.as_deref().and_then(parse_umask) {
             command = command.umask(umask);
@@ -265,7 +269,8 @@ impl ResourceType for ExecType {
         let footprint = desired.cwd.iter().fold(creates, |footprint, folder| footprint.need(format!("path:{folder}")));
         let program = desired.command.first().filter(|program| program.starts_with('/'));
         let footprint = program.into_iter().fold(footprint, |footprint, program| footprint.need(format!("path:{program}")));
-        desired.user.iter().fold(footprint, |footprint, user| footprint.need(format!("user:{user}")))
+        let footprint = desired.user.iter().fold(footprint, |footprint, user| footprint.need(format!("user:{user}")));
+        desired.group.iter().fold(footprint, |footprint, group| footprint.need(format!("group:{group}")))
     }
 
     fn nature(&self) -> Nature {

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use keel_engine::resource::Failure;
 use keel_engine::secret::Secret;
-use nix::unistd::{Uid, User};
 
 use super::Host;
 use super::attend::{Patience, attend};
 use super::capture::{CAPTURE_BYTES_MAX, Captured};
 use super::output::{CommandError, Output, blot};
 use super::process_tree::ProcessTree;
+use super::run_as::RunAs;
 
 /// Where programs are looked for.
 pub const SEARCH_PATH: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -39,7 +39,7 @@ pub struct Command {
     directory: PathBuf,
     search: Vec<PathBuf>,
     input: Option<Secret>,
-    user: Option<String>,
+    run_as: RunAs,
     umask: u32,
     timeout: Option<Duration>,
     grace: Duration,
@@ -64,7 +64,7 @@ impl Command {
             directory: PathBuf::from("/"),
             search: SEARCH_PATH.iter().map(PathBuf::from).collect(),
             input: None,
-            user: None,
+            run_as: RunAs::default(),
             umask: UMASK,
             timeout: Some(TIMEOUT),
             grace: GRACE,
@@ -112,7 +112,13 @@ impl Command {
 
     /// Runs as this user with all of the user's groups.
     pub fn user(mut self, user: &str) -> Self {
-        self.user = Some(user.to_owned());
+        self.run_as.user = Some(user.to_owned());
+        self
+    }
+
+    /// Runs with this group instead of the user's own.
+    pub fn group(mut self, group: &str) -> Self {
+        self.run_as.group = Some(group.to_owned());
         self
     }
 
@@ -182,28 +188,11 @@ impl Command {
         let mut command = std::process::Command::new("/bin/sh");
         command.args(["-c", PRELUDE, "keel", &format!("{:04o}", self.umask)]).arg(tree.join_file());
         command.arg("/usr/bin/setsid").env_clear();
-        if let Some(name) = &self.user {
-            self.become_user(name, &mut command)?;
-        }
+        self.run_as.put_on(&mut command, &self.to_string())?;
         command.arg(&program).args(&self.arguments).envs(&self.environment).current_dir(&self.directory);
         command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().map_err(|error| self.failed(error.to_string()))
-    }
-
-    /// Puts the program before the command that takes on the user and all of the user's groups.
-    fn become_user(&self, name: &str, command: &mut std::process::Command) -> Result<(), CommandError> {
-        let user = User::from_name(name).map_err(|error| self.failed(format!("cannot look up the user {name}: {error}")))?;
-        let user = user.ok_or_else(|| CommandError::NoUser { command: self.to_string(), user: name.to_owned() })?;
-        command.env("HOME", &user.dir).env("USER", name).env("LOGNAME", name).env("SHELL", &user.shell);
-        if user.uid == Uid::effective() {
-            return Ok(());
-        }
-        if !Uid::effective().is_root() {
-            return Err(self.failed(format!("only root can run commands as {name}")));
-        }
-        command.args(["/usr/bin/setpriv", "--reuid", &user.uid.to_string(), "--regid", &user.gid.to_string(), "--init-groups"]);
-        Ok(())
     }
 
     /// The program as an absolute path.
@@ -244,6 +233,8 @@ fn quote(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
+
+    use nix::unistd::Uid;
 
     use super::super::output::End;
     use super::*;
@@ -341,7 +332,7 @@ mod tests {
         assert!(matches!(Command::new("../bin/sh").run(), Err(CommandError::Failed { .. })));
         let failure: Failure = Command::new("true").directory("/no/such").run().unwrap_err().into();
         assert_eq!(failure.message, "cannot run `true`: the folder /no/such to run it in is not there");
-        assert!(matches!(Command::new("true").user("no-such-user").run(), Err(CommandError::NoUser { .. })));
+        assert!(matches!(Command::new("true").user("no-such-user").run(), Err(CommandError::NoAccount { .. })));
     }
 
     #[test]
@@ -360,5 +351,8 @@ mod tests {
         }
         let text = stdout(&shell("id -un; id -Gn; echo $HOME; cat /proc/$$/status | grep ^CapEff").user("nobody"));
         assert_eq!(text, "nobody\nnogroup\n/nonexistent\nCapEff:\t0000000000000000\n");
+        assert_eq!(stdout(&shell("id -un; id -gn").user("nobody").group("games")), "nobody\ngames\n");
+        assert_eq!(stdout(&shell("id -un; id -gn").group("games")), "root\ngames\n");
+        assert!(matches!(shell("true").group("no-such-group").run(), Err(CommandError::NoAccount { .. })));
     }
 }

@@ -22,6 +22,7 @@ mod place;
 pub(crate) mod process_tree;
 mod remove;
 mod replace;
+mod run_as;
 mod stat;
 pub mod units;
 

@@ -89,12 +89,12 @@ pub enum CommandError {
         /// Where it was looked for.
         search: Vec<PathBuf>,
     },
-    /// There is no such user yet.
-    NoUser {
+    /// There is no such user or group yet.
+    NoAccount {
         /// The command as people may see it.
         command: String,
-        /// The user's name.
-        user: String,
+        /// Which: `user app`.
+        account: String,
     },
     /// Anything else.
     Failed {
@@ -116,8 +116,8 @@ impl From<CommandError> for Failure {
                 Failure::new(format!("there is no program {program} in {}", folders.join(", ")))
                     .help("require the package that brings it, or name it by its absolute path")
             }
-            CommandError::NoUser { command, user } => {
-                Failure::new(format!("cannot run `{command}`: there is no user {user}")).help("declare the user")
+            CommandError::NoAccount { command, account } => {
+                Failure::new(format!("cannot run `{command}`: there is no {account}")).help("declare it, or name another one")
             }
             CommandError::Failed { command, reason } => Failure::new(format!("cannot run `{command}`: {reason}")),
         }
@@ -127,7 +127,7 @@ impl From<CommandError> for Failure {
 impl From<CommandError> for ObserveError {
     fn from(error: CommandError) -> Self {
         match error {
-            CommandError::NotFound { .. } | CommandError::NoUser { .. } => ObserveError::NotYet(error.into()),
+            CommandError::NotFound { .. } | CommandError::NoAccount { .. } => ObserveError::NotYet(error.into()),
             CommandError::Failed { .. } => ObserveError::Failed(error.into()),
         }
     }
