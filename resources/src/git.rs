@@ -31,9 +31,7 @@ attributes! {
     /// needs no network. Work that somebody did in the checkout is never thrown away: where files that
     /// git knows were changed, moving to another revision fails unless `force=#true`. Hooks never run.
     ///
-    ///     git "/srv/app" repo="https://git.example.org/app.git" revision=v1.4.2
-    ///
-    ///     git "/srv/app" repo="https://example.org/app.git" revision="v2.1" user=app
+    ///     git "/srv/app" repo="https://git.example.org/app.git" revision=v1.4.2 user=app
     pub struct Git: "git" {
         /// Where the checkout is.
         [title] pub path: AbsolutePath,

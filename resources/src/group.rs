@@ -27,8 +27,6 @@ attributes! {
     /// Groups that directory services bring are left alone.
     ///
     ///     group web gid=1500
-    ///
-    ///     group web gid=500
     ///     group ops membership=inclusive {
     ///         members ada eve
     ///     }

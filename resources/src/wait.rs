@@ -23,8 +23,6 @@ attributes! {
     /// and what requires it is skipped.
     ///
     ///     wait "database" tcp="db-1:3306" timeout="2m"
-    ///
-    ///     wait "database" tcp="db-1:3306" timeout="2m"
     ///     wait "leader" {
     ///         command "/usr/bin/app-status" "--leader"
     ///     }
@@ -126,8 +124,7 @@ impl ResourceType for WaitType {
     }
 
     fn diff(&self, desired: &Wait, observed: &Option<String>) -> Vec<Change> {
-        let patience = format!("wait up to {} seconds", desired.timeout.0.as_secs());
-        observed.iter().map(|lack| Change::run("wait", lack.as_str(), patience.as_str())).collect()
+        observed.iter().map(|lack| Change::run("wait", lack.as_str(), format!("up to {}", desired.timeout))).collect()
     }
 
     fn apply(&self, host: &Host, work: &Work<'_, Self>) -> Result<(), Failure> {
@@ -142,7 +139,7 @@ impl ResourceType for WaitType {
                 Err(error) => error.failure().message.clone(),
             };
             if left.is_zero() {
-                return Err(Failure::new(format!("after {} seconds {lack}", wait.timeout.0.as_secs())));
+                return Err(Failure::new(format!("after {} {lack}", wait.timeout)));
             }
             if !pause(wait.interval.0.min(left)) {
                 return Err(Failure::new(format!("no longer waited for, because the run was asked twice to stop: {lack}")));
@@ -177,7 +174,7 @@ mod tests {
         assert_eq!(trial.converge(&WaitType, "port", &tcp).unwrap(), [""; 0]);
         drop(listener);
         let error = trial.converge(&WaitType, "port", &tcp).unwrap_err();
-        assert!(error.starts_with(&format!("after 1 seconds {address} takes no connection")), "{error}");
+        assert!(error.starts_with(&format!("after 1s {address} takes no connection")), "{error}");
     }
 
     #[test]
@@ -185,17 +182,14 @@ mod tests {
         let trial = Trial::new();
         trial.write("/here", "");
         assert_eq!(trial.plan(&WaitType, "x", &[("paths", list(&["/here"])), ("absent", list(&["/gone"]))]).unwrap(), [""; 0]);
-        assert_eq!(
-            trial.plan(&WaitType, "x", &[("absent", list(&["/here"]))]).unwrap(),
-            ["! wait: /here is still there -> wait up to 300 seconds"]
-        );
+        assert_eq!(trial.plan(&WaitType, "x", &[("absent", list(&["/here"]))]).unwrap(), ["! wait: /here is still there -> up to 5m"]);
         let late = trial.path("/late");
         let writer = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(300));
             std::fs::write(late, "").unwrap();
         });
         let made = trial.converge(&WaitType, "x", &[("paths", list(&["/late"])), ("interval", Value::Int(1))]).unwrap();
-        assert_eq!(made, ["! wait: /late is not there -> wait up to 300 seconds"]);
+        assert_eq!(made, ["! wait: /late is not there -> up to 5m"]);
         writer.join().unwrap();
     }
 

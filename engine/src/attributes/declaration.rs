@@ -128,21 +128,11 @@ pub fn show_default(source: &str) -> String {
     let source = source.trim();
     if let Some(seconds) = source.strip_prefix("Span(Duration::") {
         let digits: String = seconds.chars().filter(char::is_ascii_digit).collect();
-        return show_seconds(digits.parse().unwrap_or(0));
+        return super::Span(std::time::Duration::from_secs(digits.parse().unwrap_or(0))).to_string();
     }
     let word = source.rsplit("::").next().unwrap_or(source);
     let word = word.trim_end_matches(".to_owned()").trim_end_matches(".into()");
     word.trim_matches('"').to_lowercase()
-}
-
-/// A length of time as a manifest would have it.
-fn show_seconds(seconds: u64) -> String {
-    match seconds {
-        0 => "0s".to_owned(),
-        _ if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
-        _ if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
-        _ => format!("{seconds}s"),
-    }
 }
 
 #[cfg(test)]

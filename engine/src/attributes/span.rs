@@ -1,5 +1,6 @@
 //! Lengths of time as attributes.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::{AttributeValue, wrong_type};
@@ -29,6 +30,18 @@ impl AttributeValue for Span {
             return Err(format!("{seconds} seconds are more than a year"));
         }
         Ok(Self(Duration::from_secs(seconds)))
+    }
+}
+
+/// As a manifest would have it, in one unit.
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_secs() {
+            0 => f.write_str("0s"),
+            seconds if seconds.is_multiple_of(3600) => write!(f, "{}h", seconds / 3600),
+            seconds if seconds.is_multiple_of(60) => write!(f, "{}m", seconds / 60),
+            seconds => write!(f, "{seconds}s"),
+        }
     }
 }
 

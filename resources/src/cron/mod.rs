@@ -73,7 +73,6 @@ attributes! {
     /// is not given is `*`, also where it was given before.
     ///
     ///     cron backup hour=3 minute=15 command="/usr/local/sbin/backup"
-    ///
     ///     cron "sweep" command="/opt/app/bin/sweep" user=app minute="*/15"
     ///     cron "report" command="/opt/app/bin/report" special=daily
     pub struct Cron: "cron" {

@@ -52,10 +52,7 @@ attributes! {
     /// fetched only when a package is missing from them and they are an hour old or the sources have
     /// changed. Nothing is ever asked, and no service is restarted by it.
     ///
-    ///     package nginx-light
-    ///     package mariadb-server version="1:10.11.6-0+deb12u1"
-    ///
-    ///     package nginx curl
+    ///     package nginx-light curl
     ///     package mariadb-server version="1:10.11.*" hold=#true
     ///     package apache2 ensure=purged
     pub struct Package: "package" {

@@ -69,8 +69,6 @@ attributes! {
     /// after all changes, if it runs and this run did not start it anyway; a stopped one stays stopped.
     ///
     ///     service nginx ensure=running enable=#true
-    ///
-    ///     service nginx ensure=running enable=#true
     ///     service "apt-daily.timer" ensure=stopped enable=mask
     pub struct Service: "service" {
         /// The unit's name; `.service` may be left out.

@@ -49,8 +49,7 @@ attributes! {
     /// What is not given stays as it is. Users that directory services bring are left alone.
     ///
     ///     user deploy uid=1500 shell="/bin/bash" groups=sudo managehome=#true
-    ///
-    ///     user ada uid=1500 gid=users shell="/bin/bash" managehome=#true {
+    ///     user ada uid=1501 gid=users shell="/bin/bash" managehome=#true {
     ///         groups adm web
     ///         password (secret)"users/ada"
     ///     }
