@@ -18,7 +18,7 @@ use crate::settings::Environment;
     name = "keel",
     version,
     max_term_width = 100,
-    after_help = "Example:\n  keel plan examples/quickstart --host here --root /tmp/here"
+    after_help = "Example:\n  keel plan examples/quickstart --host here --root \"$(mktemp -d)\""
 )]
 pub struct Cli {
     /// When to use colour; NO_COLOR in the environment means never.

@@ -114,7 +114,10 @@ fn differences(reviewed: &Report, now: &Report) -> Vec<String> {
     for resource in &now.resources {
         match reviewed.resources.iter().find(|known| known.address == resource.address) {
             Some(known) if essence(known) == essence(resource) => {}
-            Some(known) => found.push(format!("{} {} and {}", resource.address, was(known), is(resource))),
+            Some(known) if will(known) == will(resource) => {
+                found.push(format!("{} would still {}, but not from and to the same values", resource.address, will(resource)));
+            }
+            Some(known) => found.push(format!("{} was planned to {} and would now {}", resource.address, will(known), will(resource))),
             None => found.push(format!("{} was not in the plan", resource.address)),
         }
     }
@@ -123,14 +126,6 @@ fn differences(reviewed: &Report, now: &Report) -> Vec<String> {
 
 fn short(digest: Digest) -> String {
     digest.short()
-}
-
-fn was(resource: &ResourceReport) -> String {
-    format!("was planned to {}", will(resource))
-}
-
-fn is(resource: &ResourceReport) -> String {
-    format!("would now {}", will(resource))
 }
 
 fn will(resource: &ResourceReport) -> String {

@@ -42,6 +42,9 @@ impl SiteFolder {
         if folder.join(SITE_FILE).is_file() {
             return Self::canonical(folder);
         }
+        if !folder.exists() {
+            return Err(Error::usage(format!("there is no {}", folder.display())).hint("name a site's folder"));
+        }
         let message = format!("{} is no site: it has no {SITE_FILE}", folder.display());
         Err(Error::usage(message).hint(format!("a {SITE_FILE} with the line name = \"my-site\" makes one")))
     }

@@ -120,7 +120,10 @@ impl Shown {
         match self {
             Shown::Absent => "absent".to_owned(),
             Shown::Value(value) => value.to_string(),
-            Shown::Text(text) => format!("{} lines", text.lines().count()),
+            Shown::Text(text) => match text.lines().count() {
+                1 => "1 line".to_owned(),
+                count => format!("{count} lines"),
+            },
             Shown::Binary { digest, size } => format!("{size} bytes, blake3 {}", digest.short()),
             Shown::Hidden => PLACEHOLDER.to_owned(),
         }

@@ -20,7 +20,7 @@ use crate::pull::home::Home;
 /// was changed, and 6 for both.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  keel apply examples/quickstart --host here --root /tmp/here\n  keel plan -o change.plan && keel apply change.plan"
+    after_help = "Example:\n  keel apply examples/quickstart --host here --root \"$(mktemp -d)\"\n  keel plan -o change.plan && keel apply change.plan"
 )]
 pub struct Arguments {
     /// The site's folder, or a plan file; the nearest site upward, if not given.

@@ -9,6 +9,7 @@ use keel_manifests::site_data::SiteInput;
 use super::target::{self, SiteArgument, count_errors};
 use crate::cli::{Context, print, print_json};
 use crate::error::Result;
+use crate::render::counted;
 use crate::render::diagnostics::{self, Sources};
 
 /// Compile every host of a site and say everything that is wrong with it.
@@ -70,7 +71,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
         Output::Text => {
             let verdict = if failed { count_errors(&found) } else { "all compile".to_owned() };
             let resources: usize = catalogs.iter().map(|catalog| catalog.resources.len()).sum();
-            let summary = format!("{}: {} hosts, {resources} resources, {verdict}\n", loaded.site.name(), hosts.len());
+            let (hosts, resources) = (counted(hosts.len(), "host"), counted(resources, "resource"));
+            let summary = format!("{}: {hosts}, {resources}, {verdict}\n", loaded.site.name());
             print(&format!("{}{summary}", diagnostics::text(&found, &sources, context.paint())))?;
         }
     }

@@ -14,6 +14,9 @@ pub struct Arguments {
     site: SiteArgument,
     #[command(flatten)]
     host: HostArguments,
+    /// The output is JSON with or without it.
+    #[arg(long = "json")]
+    _json: bool,
 }
 
 /// Runs it.

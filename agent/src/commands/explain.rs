@@ -83,7 +83,8 @@ fn variable(arguments: &Arguments, context: &Context) -> Result<()> {
     let explanation = found.ok_or_else(|| {
         let names: Vec<String> = loaded.site.data().scope(&host).map(|scope| scope.names()).unwrap_or_default();
         let hint = did_you_mean(&arguments.what, names.iter().map(String::as_str));
-        Error::usage(format!("{host} has no variable {}", arguments.what)).hint_if(hint)
+        let hint = hint.unwrap_or_else(|| "a variable's name, (type)title for a resource, or a code such as KE0101".to_owned());
+        Error::usage(format!("host {host} has no variable {}", arguments.what)).hint(hint)
     })?;
     if arguments.json { print_json(&explanation_json(&explanation)) } else { print(&explanation_text(&explanation, context.paint())) }
 }
@@ -119,7 +120,8 @@ fn resource(address: &Address, arguments: &Arguments, context: &Context) -> Resu
     let node = find(catalog, address).ok_or_else(|| {
         let same_type = catalog.resources.iter().filter(|resource| resource.address.type_name == address.type_name);
         let hint = did_you_mean(&address.title, same_type.map(|resource| &*resource.address.title));
-        Error::usage(format!("the catalog of {host} has no {address}")).hint_if(hint)
+        let hint = hint.unwrap_or_else(|| format!("`keel compile --host {host}` prints all that it has"));
+        Error::usage(format!("the catalog of host {host} has no {address}")).hint(hint)
     })?;
     let types = keel_resources::declared();
     let footprints: Vec<_> = catalog.resources.iter().map(|resource| types.check(resource).unwrap_or_default()).collect();
@@ -217,9 +219,8 @@ fn history_text(history: &History) -> String {
     let Some((report, resource)) = &history.last_event else {
         return format!("last run {}: unchanged, as far back as reports are kept\n", time(last_run));
     };
-    let reason = resource.reason.as_ref().map(|reason| format!(", {}", reason_text(reason))).unwrap_or_default();
-    let mut text =
-        format!("last run {}\nlast event {} (run {}): {}{reason}\n", time(last_run), time(report), report.run, resource.outcome.word());
+    let what = resource.reason.as_ref().map_or_else(|| resource.outcome.word().to_owned(), reason_text);
+    let mut text = format!("last run {}\nlast event {} (run {}): {what}\n", time(last_run), time(report), report.run);
     for reported in &resource.changes {
         let change = &reported.change;
         let cause = reported.cause.word();

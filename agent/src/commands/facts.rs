@@ -17,6 +17,9 @@ pub struct Arguments {
     /// The folder that is treated as the host's root.
     #[arg(long, value_name = "DIR", default_value = "/")]
     root: PathBuf,
+    /// The output is JSON with or without it.
+    #[arg(long = "json")]
+    _json: bool,
 }
 
 /// Runs it.

@@ -36,7 +36,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
     if arguments.paths == [Path::new("-")] {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).map_err(|error| Error::host(format!("cannot read standard input: {error}")))?;
-        print(&format(Path::new("-"), &text, context)?)?;
+        print(&format(Path::new("standard input"), &text, context)?)?;
         return Ok(0);
     }
     let mut changed = 0;

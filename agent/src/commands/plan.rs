@@ -30,7 +30,7 @@ use crate::stop;
 /// Exits 0, or 4 if something cannot be told; with --detailed-exitcode also 2 if there is anything to
 /// change, and 6 for both.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  keel plan\n  keel plan examples/quickstart --host here --root /tmp/here")]
+#[command(after_help = "Example:\n  keel plan\n  keel plan examples/quickstart --host here --root \"$(mktemp -d)\"")]
 pub struct Arguments {
     #[command(flatten)]
     site: SiteArgument,
@@ -123,6 +123,7 @@ pub(super) fn from_server(home: &Home, arguments: &RunArguments, mode: Mode, con
 /// What a run is made of.
 pub(super) struct Prepared {
     folder: SiteFolder,
+    root: PathBuf,
     desired: Desired,
 }
 
@@ -130,12 +131,16 @@ pub(super) struct Prepared {
 /// compiled again. An apply keeps the compile for the next time.
 pub(super) fn prepare(site: Option<&Path>, arguments: &RunArguments, mode: Mode, context: &Context) -> Result<Prepared> {
     let folder = SiteFolder::find(site, &context.environment.folder)?;
+    // A misspelt root is not made: neither the caches nor the run would find anything of the host there.
+    let root = std::fs::canonicalize(&arguments.root).map_err(|error| {
+        Error::usage(format!("cannot use {} as the root: {error}", arguments.root.display())).hint("the folder has to exist")
+    })?;
     let facts = target::facts(&arguments.host, FactSource::Live(&arguments.root))?.unwrap_or_default();
     let host = arguments.host.host.as_deref();
     let key = Key::of(&folder, &Request { host, variables: &arguments.host.variables, facts: &facts });
     let cache = CompileCache::of(&arguments.root, &folder, host);
     if let Some(desired) = key.as_ref().and_then(|key| cache.load(key)) {
-        return Ok(Prepared { folder, desired });
+        return Ok(Prepared { folder, root, desired });
     }
     let compiled = target::compile_with(folder.clone(), &arguments.host, Some(facts), Kept::Below(&arguments.root, mode), context)?;
     let bytes = compiled.catalog.to_bytes().map_err(|error| Error::host(format!("cannot encode the catalog: {error}")))?;
@@ -144,15 +149,12 @@ pub(super) fn prepare(site: Option<&Path>, arguments: &RunArguments, mode: Mode,
         let _ = cache.store(&key, &bytes, &compiled.contents);
     }
     let desired = Desired { catalog: compiled.catalog, bytes, contents: Arc::new(compiled.contents) };
-    Ok(Prepared { folder, desired })
+    Ok(Prepared { folder, root, desired })
 }
 
 /// Makes a run.
 pub(super) fn make(prepared: Prepared, arguments: &RunArguments, mode: Mode, context: &Context) -> Result<Report> {
-    let root = std::fs::canonicalize(&arguments.root).map_err(|error| {
-        Error::usage(format!("cannot use {} as the root: {error}", arguments.root.display())).hint("the folder has to exist")
-    })?;
-    let Prepared { folder, desired } = prepared;
+    let Prepared { folder, root, desired } = prepared;
     let stop = stop::on_signals()?;
     let filter = Filter { only: arguments.only.clone(), skip: arguments.skip.clone() };
     let options =

@@ -10,6 +10,7 @@ use keel_engine::secret::Secret;
 
 use crate::cli::{Context, print, print_error, print_json};
 use crate::error::{Error, Result};
+use crate::render::counted;
 use crate::secrets::{identity, store};
 use crate::site_folder::SiteFolder;
 
@@ -29,24 +30,29 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Make this user's key, if there is none, and let it open the site's secrets from now on.
+    #[command(after_help = "Example:\n  keel secret init --site examples/web")]
     Init,
     /// Read a value from standard input and close it. One newline at the end is taken off.
+    #[command(after_help = "Example:\n  keel secret set galera/sst < password.txt")]
     Set {
         /// FILE/KEY
         path: String,
     },
     /// Open a secret and print it.
+    #[command(after_help = "Example:\n  keel secret get galera/sst")]
     Get {
         /// FILE/KEY
         path: String,
     },
     /// List all secrets, and whether this user's key opens them.
+    #[command(after_help = "Example:\n  keel secret list --json")]
     List {
         /// Print as JSON.
         #[arg(long)]
         json: bool,
     },
     /// Make a random value and close it, without showing it.
+    #[command(after_help = "Example:\n  keel secret generate rabbit/cookie --length 40")]
     Generate {
         /// FILE/KEY
         path: String,
@@ -58,6 +64,7 @@ enum Action {
         replace: bool,
     },
     /// Close values anew for the recipients that keel.toml lists now; all values, if none is named.
+    #[command(after_help = "Example:\n  keel secret rotate\n  keel secret rotate galera/sst")]
     Rotate {
         /// FILE/KEY
         paths: Vec<String>,
@@ -196,7 +203,7 @@ fn rotate(site: &SiteFolder, paths: &[String], context: &Context) -> Result<()> 
         closed.insert(path.clone(), identity::close(&recipients, &secret)?);
     }
     store::write(site, &closed)?;
-    print(&format!("{} secrets closed for {} recipients\n", closed.len(), recipients.len()))
+    print(&format!("{} closed for {}\n", counted(closed.len(), "secret"), counted(recipients.len(), "recipient")))
 }
 
 #[cfg(test)]

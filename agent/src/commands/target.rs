@@ -19,6 +19,7 @@ use keel_manifests::sources::Extent;
 use crate::cli::{Context, print_error};
 use crate::error::{Error, Result};
 use crate::lowered_files::LoweredFiles;
+use crate::render::counted;
 use crate::render::diagnostics::{self, Sources};
 use crate::site_folder::SiteFolder;
 
@@ -219,10 +220,7 @@ pub(super) fn say(loaded: &LoadedSite, found: &[Diagnostic], context: &Context) 
 
 /// `3 errors`.
 pub(super) fn count_errors(found: &[Diagnostic]) -> String {
-    match found.iter().filter(|diagnostic| diagnostic.is_error()).count() {
-        1 => "1 error".to_owned(),
-        count => format!("{count} errors"),
-    }
+    counted(found.iter().filter(|diagnostic| diagnostic.is_error()).count(), "error")
 }
 
 fn facts_from(file: &Path) -> Result<Map> {
@@ -236,7 +234,9 @@ fn own_names(facts: Option<&Map>) -> Vec<String> {
     let collected = crate::facts::names();
     let facts = facts.unwrap_or(&collected);
     let name = |key: &str| facts.get(key).and_then(keel_engine::value::Value::as_str).map(str::to_owned);
-    [name("fqdn"), name("hostname")].into_iter().flatten().collect()
+    let mut names: Vec<String> = [name("fqdn"), name("hostname")].into_iter().flatten().collect();
+    names.dedup();
+    names
 }
 
 fn find_own(folder: &SiteFolder, names: &[String], lowered: &LoweredFiles, context: &Context) -> Result<String> {
@@ -245,7 +245,7 @@ fn find_own(folder: &SiteFolder, names: &[String], lowered: &LoweredFiles, conte
     let own = names.iter().find(|name| hosts.contains(&name.as_str()));
     own.cloned().ok_or_else(|| {
         let message = format!("the site has no host with this machine's name, {}", names.join(" or "));
-        Error::usage(message).hint(format!("name one with --host: {}", first_few(&hosts)))
+        Error::usage(message).hint(which_host(&hosts, "name one with --host"))
     })
 }
 
@@ -254,13 +254,17 @@ fn check_host(site: &Site, host: &str) -> Result<()> {
         return Ok(());
     }
     let hosts: Vec<&str> = site.hosts().collect();
-    let hint = did_you_mean(host, hosts.iter().copied()).unwrap_or_else(|| format!("its hosts are {}", first_few(&hosts)));
+    let hint = did_you_mean(host, hosts.iter().copied()).unwrap_or_else(|| which_host(&hosts, "its hosts are"));
     Err(Error::usage(format!("the site has no host {host}")).hint(hint))
 }
 
-fn first_few(names: &[&str]) -> String {
-    let shown = names.iter().take(8).copied().collect::<Vec<_>>().join(", ");
-    if names.len() > 8 { format!("{shown} and {} more", names.len() - 8) } else { shown }
+fn which_host(hosts: &[&str], advice: &str) -> String {
+    let shown = hosts.iter().take(8).copied().collect::<Vec<_>>().join(", ");
+    match hosts.len() {
+        0 => "it has no hosts: declare them in inventory/hosts.toml, as [hosts.NAME]".to_owned(),
+        1..=8 => format!("{advice}: {shown}"),
+        count => format!("{advice}: {shown} and {} more", count - 8),
+    }
 }
 
 /// The hosts that a selector selects; all hosts without one.

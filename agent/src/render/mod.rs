@@ -7,3 +7,8 @@ pub mod graph;
 pub mod paint;
 pub mod reference;
 pub mod report;
+
+/// `1 host`, `2 hosts`.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}

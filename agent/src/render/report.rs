@@ -6,6 +6,7 @@ use std::fmt::Write;
 use keel_engine::change::{Action, Change, Shown};
 use keel_engine::report::{Cause, Mode, Outcome, Reason, Report, ReportedChange, ResourceReport};
 
+use super::counted;
 use super::diff;
 use super::paint::{Paint, printable};
 
@@ -28,7 +29,8 @@ pub fn text(report: &Report, style: Style) -> String {
         Mode::Apply => "apply",
     };
     let head = format!("{verb} {}", report.host);
-    let catalog = format!("site {}, catalog {}, {} resources", report.site, report.catalog.short(), report.totals.resources);
+    let resources = counted(report.totals.resources, "resource");
+    let catalog = format!("site {}, catalog {}, {resources}", report.site, report.catalog.short());
     line(&mut out, format_args!("{}   {}", style.paint.bold(&head), style.paint.dim(&catalog)));
     for warning in &report.warnings {
         line(&mut out, format_args!("{} {}", style.paint.yellow("warning:"), printable(warning)));
@@ -155,10 +157,13 @@ fn change_lines(out: &mut String, reported: &ReportedChange, style: Style) {
     match (before, after) {
         (Shown::Text(_), _) | (_, Shown::Text(_)) => text_lines(out, attribute, before, after, style),
         (Shown::Hidden, _) | (_, Shown::Hidden) => line(out, format_args!("    {attribute:<12} {}", hidden(before, after))),
-        (_, _) if *action == Action::Run => line(out, format_args!("    {attribute:<12} {}", printable(&after.summary()))),
         (Shown::Absent, after) => line(out, format_args!("    {attribute:<12} {}", printable(&after.summary()))),
         (before, after) => {
             let (before, after) = (printable(&before.summary()), printable(&after.summary()));
+            if *action == Action::Run {
+                // What it is for is said behind it: nothing goes from one value to another.
+                return line(out, format_args!("    {attribute:<12} {after}, {before}"));
+            }
             line(out, format_args!("    {attribute:<12} {} -> {}", style.paint.red(&before), style.paint.green(&after)));
         }
     }

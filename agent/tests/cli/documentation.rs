@@ -1,5 +1,5 @@
-//! What the resource types say of themselves is true: the examples on their pages compile, and the words of other
-//! tools lead to attributes that exist.
+//! What the program says of itself is true: every command has an example, those on the pages of resource types
+//! compile, and the words of other tools lead to attributes that exist.
 
 use std::sync::Arc;
 
@@ -67,4 +67,23 @@ fn words_of_other_tools_lead_to_attributes() {
             assert!(schema.attribute(foreign).is_none(), "`{}` has `{foreign}` itself", schema.name);
         }
     }
+}
+
+/// Commands that have no example in their help, by their names.
+fn without_example(command: &clap::Command, names: &str, found: &mut Vec<String>) {
+    for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+        let names = format!("{names} {}", inner.get_name());
+        let after = inner.get_after_help().map(ToString::to_string).unwrap_or_default();
+        if !after.starts_with(&format!("Example:\n  {names}")) && inner.get_subcommands().next().is_none() {
+            found.push(names.clone());
+        }
+        without_example(inner, &names, found);
+    }
+}
+
+#[test]
+fn the_help_of_every_command_has_an_example_of_it() {
+    let mut found = Vec::new();
+    without_example(&keel_agent::cli::command(), "keel", &mut found);
+    assert!(found.is_empty(), "{found:?}");
 }

@@ -27,7 +27,7 @@ fn a_resource_tells_its_order_and_its_last_outcome() {
     // A run in which nothing happens does not take the answer away.
     stage.run("apply", &[]).expect(0);
     let later = stage.keel(&["explain", "(file)/d/f", "--host", "h", "--root", root.to_str().unwrap()]).expect(0).out;
-    assert!(later.contains("last event") && later.contains("content  absent -> 1 lines  new"), "{later}");
+    assert!(later.contains("last event") && later.contains("content  absent -> 1 line  new"), "{later}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn check_speaks_to_people_programs_and_forges() {
     assert_eq!(sarif["runs"][0]["results"][0]["level"], "error");
     assert!(stage.keel(&["check", "-o", "github"]).expect(1).out.starts_with("::error file=manifests/site.kdl,line=2,col=1,"));
     stage.manifest("file \"/a\" content=\"x\"");
-    assert!(stage.keel(&["check"]).expect(0).out.contains("1 hosts, 1 resources, all compile"));
+    assert!(stage.keel(&["check"]).expect(0).out.contains("1 host, 1 resource, all compile"));
 }
 
 #[test]

@@ -39,3 +39,27 @@ fn what_is_no_plan_is_said() {
     let done = stage.keel(&["apply", file.to_str().unwrap()]).expect(64);
     assert!(done.err.contains("is no plan file"), "{}", done.err);
 }
+
+#[test]
+fn a_root_that_is_not_there_is_said_and_not_made() {
+    let stage = Stage::new("file \"/a\" content=\"x\"");
+    let missing = stage.folder().join("misspelt");
+    for verb in ["plan", "apply"] {
+        let done = stage.keel(&[verb, "--host", "h", "--root", missing.to_str().unwrap()]).expect(64);
+        assert!(done.err.contains("the folder has to exist"), "{}", done.err);
+        assert!(!missing.exists(), "{verb}");
+    }
+}
+
+#[test]
+fn a_plan_is_out_of_date_when_only_the_values_differ() {
+    let stage = Stage::new("file \"/a\" content=\"x\"");
+    stage.run("apply", &[]).expect(0);
+    std::fs::write(stage.root().join("a"), "one").unwrap();
+    let plan = stage.folder().join("plan");
+    stage.run("plan", &["-o", plan.to_str().unwrap()]).expect(0);
+    std::fs::write(stage.root().join("a"), "two").unwrap();
+    let done = stage.keel(&["apply", plan.to_str().unwrap()]).expect(1);
+    assert!(done.err.contains("would still change content, but not from and to the same values"), "{}", done.err);
+    assert_eq!(stage.read("a").as_deref(), Some("two"));
+}
