@@ -119,7 +119,10 @@ impl DynamicGroups {
         let by_facts = compiled.map_err(|error| out.push(told(error))).ok()?;
         if let Some(first) = without_facts.first() {
             let count = without_facts.len();
-            let message = format!("{count} hosts without facts cannot be in `{}`, the first is {first}", group.name);
+            let message = match count {
+                1 => format!("{first} has no facts, so it cannot be in `{}`", group.name),
+                _ => format!("{count} hosts have no facts, so they cannot be in `{}`; the first is {first}", group.name),
+            };
             let place = &expression.place;
             let diagnostic = Diagnostic::warning(codes::NO_FACTS, message).at(&place.source.path, place.span.clone(), "this needs facts");
             out.push(diagnostic.help(format!("record them: `keel facts > facts/{first}.json` on the host")));
@@ -142,7 +145,7 @@ fn holds(site: &SiteData, group: &Group, compiled: &Expression<'_, '_>, id: Host
     match compiled.eval(context) {
         Ok(value) if value.kind() == ValueKind::Bool => Ok(value.is_true()),
         Ok(value) => {
-            let message = format!("`match` of group `{}` is true or false; for host {name} it is a {}", group.name, value.kind());
+            let message = format!("`match` of group `{}` is true or false; for host {name} it is of the type {}", group.name, value.kind());
             Err(EvalError::new(codes::GROUP_MATCH, message))
         }
         Err(error) => {

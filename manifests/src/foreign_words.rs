@@ -36,6 +36,9 @@ const WORDS: &[ForeignWord] = words! {
         ["recursive"] => "recurse" "";
         ["checksum", "checksum_value"] => none "contents are always compared as a whole";
         ["attributes", "seltype", "seluser", "selrole", "selrange", "selinux_ignore_defaults"] => none "what a file has of these stays as it is";
+        ["source_permissions"] => none "owner, group and mode are attributes of their own";
+        ["validate_replacement"] => "validate" "`%` stands for the new file's path";
+        ["max_files"] => "purge_max" "";
         ["directory_mode", "dmode", "fmode"] => "mode" "folders get the search bit where the mode has the read bit";
         ["lines", "block"] => "content" "the types `line` and `block` write parts of a file";
     }
@@ -58,7 +61,8 @@ const WORDS: &[ForeignWord] = words! {
         ["update_cache", "cache_valid_time"] => none "package lists are fetched when a package is missing from them";
         ["pkg", "package"] => none "the titles are the names: `package nginx curl`";
         ["deb", "source"] => none "packages come from the repositories that apt knows";
-        ["force", "autoremove", "upgrade", "dpkg_options"] => none "";
+        ["responsefile"] => none "an `exec` of debconf-set-selections that comes before the package answers its questions";
+        ["uninstall_options", "reinstall_on_refresh", "force", "autoremove", "upgrade", "dpkg_options"] => none "";
     }
     "user": {
         ["createhome", "create_home", "move_home"] => "managehome" "";
@@ -69,7 +73,7 @@ const WORDS: &[ForeignWord] = words! {
         ["non_unique", "non_unique_uid"] => "allowdupe" "";
         ["remove", "force"] => "managehome" "with ensure=absent the home goes too";
         ["state"] => "ensure" "`present` or `absent`";
-        ["update_password", "password_lock"] => "password" "a hash that begins with `!` locks it";
+        ["update_password", "password_lock", "locked"] => "password" "a hash that begins with `!` locks it";
         ["generate_ssh_key", "ssh_key_bits", "purge_ssh_keys"] => none "write ~/.ssh/authorized_keys with a `file`";
         ["salt", "iterations"] => "password" "it is the hash, best as a secret: password (secret)\"users/NAME\"";
     }
@@ -122,7 +126,8 @@ const WORDS: &[ForeignWord] = words! {
         ["option", "key", "setting", "value", "settings"] => "section" "settings stand below their section: `section NAME { KEY VALUE }`";
         ["key_val_separator"] => "separator" "";
         ["state"] => "ensure" "`present` or `absent`";
-        ["no_extra_spaces", "show_diff", "force_new_section_creation"] => none "the file's own spacing is kept";
+        ["no_extra_spaces", "force_new_section_creation"] => none "the file's own spacing is kept";
+        ["show_diff"] => none "a value that nobody may see is a secret: KEY (secret)\"FILE/KEY\"";
     }
     "cron": {
         ["job"] => "command" "";
@@ -174,7 +179,8 @@ const WORDS: &[ForeignWord] = words! {
     "": {
         ["path", "dest", "name", "title"] => none "the title says it: `TYPE \"TITLE\"`";
         ["state"] => "ensure" "";
-        ["become", "become_user", "provider", "alias", "loglevel", "audit", "schedule", "stage", "register", "ignore_errors"] => none "there is nothing like it; a run is one user's, and a failed resource stops only what requires it";
+        ["provider"] => none "each type has one way of doing it";
+        ["become", "become_user", "alias", "loglevel", "audit", "schedule", "stage", "register", "ignore_errors"] => none "there is nothing like it; a run is one user's, and a failed resource stops only what requires it";
         ["loop", "with_items", "with_dict"] => none "write a `for` around it: `for item in=\"items\" { ... }`";
         ["tags"] => none "write `tag`";
         ["unless", "onlyif", "only_if"] => none "write `when=\"EXPRESSION\"`; commands as guards are for the type `exec`";

@@ -98,7 +98,8 @@ impl Scope {
         match self.evaluate(expression)? {
             Value::Bool(flag) => Ok(flag),
             other => {
-                let error = EvalError::new(codes::NOT_BOOL, format!("a condition is true or false, this is a {}", other.type_name()));
+                let error =
+                    EvalError::new(codes::NOT_BOOL, format!("a condition is true or false, this is of the type {}", other.type_name()));
                 Err(match other {
                     Value::String(_) => error.help("compare it, `== '...'`, or convert it, `| bool`"),
                     Value::List(_) | Value::Map(_) => error.help("ask for its length, `| length > 0`"),

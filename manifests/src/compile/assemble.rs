@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use keel_engine::attributes::AttributeError;
 use keel_engine::catalog::{Catalog, Container, Origin, Resource};
 use keel_engine::footprint::Footprint;
-use keel_engine::schema::TypeSchema;
+use keel_engine::schema::{Kind, TypeSchema};
 use keel_engine::value::Value;
 
 use super::drafts::{Draft, Drafts};
@@ -107,7 +107,10 @@ impl<'s> Compiler<'s> {
                 _ => (codes::BAD_ATTRIBUTE, format!("{}: `{name}` {}", draft.address, verb(&error.message))),
             };
             let elsewhere = resource.attributes.get(name).and_then(|value| foreign_words::value(&draft.address.type_name, name, value));
-            let help = elsewhere.or(error.help).or_else(|| schema.and_then(|schema| describe(schema, name)));
+            let wants_text =
+                schema.and_then(|schema| schema.attribute(name)).is_some_and(|it| matches!(it.kind, Kind::Text | Kind::String));
+            let to_text = resource.attributes.get(name).filter(|_| wants_text).and_then(into_text);
+            let help = elsewhere.or(error.help).or(to_text).or_else(|| schema.and_then(|schema| describe(schema, name)));
             self.error(code, message, place, help.unwrap_or_else(|| format!("`keel doc {}` has the attributes", draft.address.type_name)));
         }
     }
@@ -118,6 +121,12 @@ fn verb(message: &str) -> String {
     let goes_on =
         ["is ", "needs ", "must ", "and ", "cannot ", "exclude", "names ", "lends "].iter().any(|start| message.starts_with(start));
     if goes_on { message.to_owned() } else { format!("is wrong: {message}") }
+}
+
+/// How a value that is no text becomes one.
+fn into_text(value: &Value) -> Option<String> {
+    matches!(value, Value::Int(_) | Value::Float(_) | Value::Bool(_))
+        .then(|| format!("a text: \"{value}\", or `{{{{ ... | string }}}}` where an expression says it"))
 }
 
 /// The first sentence on an attribute from its documentation.

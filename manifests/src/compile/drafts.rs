@@ -128,9 +128,8 @@ impl<'s> Compiler<'s> {
         }
         let what = if differing.is_empty() { "noop".to_owned() } else { differing.join("`, `") };
         let message = format!("{} is declared twice, with different `{what}`", draft.address);
-        let first = differing.first().and_then(|name| draft.written.place(name)).unwrap_or(draft.place);
-        let second = differing.first().and_then(|name| again.place(name)).unwrap_or(place);
-        let diagnostic = self.label(Diagnostic::error(codes::DUPLICATE_RESOURCE, message), second, "again here");
+        let first = draft.place;
+        let diagnostic = self.label(Diagnostic::error(codes::DUPLICATE_RESOURCE, message), place, "again here");
         let diagnostic = self.label(diagnostic, first, "first here");
         self.say(diagnostic.help("declare it once, and change it elsewhere with `override`, or give both the same attributes"));
     }
