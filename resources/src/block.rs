@@ -6,20 +6,11 @@ use keel_engine::footprint::Footprint;
 use keel_engine::resource::{Failure, ObserveError, ResourceType, Work};
 use keel_engine::text::Text;
 
+use crate::ensure::Ensure;
 use crate::file::check_path;
 use crate::host::Host;
 use crate::pattern::Pattern;
 use crate::text_file::{Content, Texts, edit_text, join_lines, line_ending, missing, part_footprint};
-
-keel_engine::choices! {
-    /// Whether the block is in the file.
-    pub enum Ensure {
-        /// It is.
-        Present = "present",
-        /// It is not, and its markers neither.
-        Absent = "absent",
-    }
-}
 
 keel_engine::attributes! {
     /// Some lines of a text file, kept between two marker lines; the rest of the file is not touched.

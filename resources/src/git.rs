@@ -2,27 +2,18 @@
 
 use std::time::Duration;
 
+use keel_engine::attributes;
 use keel_engine::attributes::{AbsolutePath, AttributeError, Span};
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
 use keel_engine::resource::{Failure, Nature, ObserveError, Reliance, ResourceType, Work};
-use keel_engine::{attributes, choices};
 
+use crate::ensure::Ensure;
 use crate::host::command::Command;
 use crate::host::{FileKind, Host, Ownership};
 
 /// The remote's own branch.
 const REMOTE_HEAD: &str = "HEAD";
-
-choices! {
-    /// Whether a checkout is there.
-    pub enum Ensure {
-        /// It is, at the revision.
-        Present = "present",
-        /// It is not, whatever was in it.
-        Absent = "absent",
-    }
-}
 
 attributes! {
     /// A checkout of a git repository.

@@ -2,24 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use keel_engine::attributes;
 use keel_engine::attributes::AttributeError;
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
 use keel_engine::resource::{Failure, Nature, ObserveError, ResourceType, Work};
-use keel_engine::{attributes, choices};
 
 use crate::accounts::{self, GroupLine, Membership};
+use crate::ensure::Ensure;
 use crate::host::Host;
-
-choices! {
-    /// Whether a group is there.
-    pub enum Ensure {
-        /// It is.
-        Present = "present",
-        /// It is not.
-        Absent = "absent",
-    }
-}
 
 attributes! {
     /// A group of the host's own files.

@@ -10,18 +10,9 @@ use keel_engine::resource::{Failure, ObserveError, ResourceType, Work};
 use keel_engine::schema::Kind;
 use keel_engine::value::Value;
 
+use crate::ensure::Ensure;
 use crate::host::Host;
 use crate::text_file::{Content, Texts, edit_text, join_lines, line_ending};
-
-keel_engine::choices! {
-    /// Whether the name is in the file.
-    pub enum Ensure {
-        /// It is.
-        Present = "present",
-        /// It is not.
-        Absent = "absent",
-    }
-}
 
 /// An address as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]

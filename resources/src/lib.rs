@@ -8,6 +8,7 @@ pub mod block;
 #[cfg(test)]
 mod contract;
 pub mod cron;
+pub mod ensure;
 pub mod exec;
 pub mod file;
 pub mod git;

@@ -8,20 +8,11 @@ use keel_engine::footprint::Footprint;
 use keel_engine::resource::{Failure, ObserveError, ResourceType, Work};
 use keel_engine::text::Text;
 
+use crate::ensure::Ensure;
 use crate::file::check_path;
 use crate::host::Host;
 use crate::pattern::Pattern;
 use crate::text_file::{Content, Texts, edit_text, join_lines, line_ending, missing, part_footprint};
-
-keel_engine::choices! {
-    /// Whether the line is in the file.
-    pub enum Ensure {
-        /// It is.
-        Present = "present",
-        /// It is not.
-        Absent = "absent",
-    }
-}
 
 keel_engine::attributes! {
     /// A line of a text file: that it is there, in the place of another one, or not there.

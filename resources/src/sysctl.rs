@@ -7,17 +7,8 @@ use keel_engine::resource::{Failure, ObserveError, ResourceType, Work};
 use keel_engine::schema::Kind;
 use keel_engine::value::Value;
 
+use crate::ensure::Ensure;
 use crate::host::{Host, NewFile};
-
-keel_engine::choices! {
-    /// Whether the setting is kept.
-    pub enum Ensure {
-        /// It is.
-        Present = "present",
-        /// Its file is removed; what the kernel has now stays until the next boot.
-        Absent = "absent",
-    }
-}
 
 /// The value of a setting: a text or a number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +44,8 @@ keel_engine::attributes! {
         /// The setting: `vm.swappiness`, or with slashes where a name holds a dot,
         /// `net/ipv4/conf/eth0.100/forwarding`.
         [title] pub name: String,
-        /// Whether the setting is kept.
+        /// Whether the setting is kept. With `absent` its file goes, and what the kernel has now stays
+        /// until the next boot.
         pub ensure: Ensure = Ensure::Present,
         /// The value; several words are separated by any space.
         pub value: Option<SettingValue>,

@@ -10,21 +10,12 @@ use keel_engine::schema::Kind;
 use keel_engine::value::Value;
 use keel_engine::{attributes, choices};
 
+use crate::ensure::Ensure;
 use crate::host::{Backup, Host, NewFile, Ownership};
 use crontab::{Crontab, Job, Schedule};
 
 /// Where cron keeps the crontabs of users.
 const SPOOL: &str = "/var/spool/cron/crontabs";
-
-choices! {
-    /// Whether a job is there.
-    pub enum Ensure {
-        /// It is.
-        Present = "present",
-        /// It is not.
-        Absent = "absent",
-    }
-}
 
 choices! {
     /// A schedule that has a name.

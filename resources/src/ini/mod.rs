@@ -12,22 +12,13 @@ use keel_engine::footprint::Footprint;
 use keel_engine::resource::{Failure, ObserveError, ResourceType, Work};
 use keel_engine::value::Value;
 
+use crate::ensure::Ensure;
 use crate::file::check_path;
 use crate::host::Host;
 use crate::text_file::{Content, Texts, edit_text, missing, part_footprint};
 use document::{Document, Separator};
 use setting::looks_secret;
 pub use setting::{Scalar, Setting};
-
-keel_engine::choices! {
-    /// Whether the settings are in the file.
-    pub enum Ensure {
-        /// They are.
-        Present = "present",
-        /// They are not, whatever their values.
-        Absent = "absent",
-    }
-}
 
 keel_engine::choices! {
     /// How a list of values stands in the file.

@@ -4,6 +4,7 @@ mod change;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use keel_engine::attributes;
 use keel_engine::attributes::{AbsolutePath, AttributeError, AttributeValue, wrong_type};
 use keel_engine::change::{Change, Shown};
 use keel_engine::footprint::Footprint;
@@ -11,20 +12,10 @@ use keel_engine::resource::{Failure, Nature, ObserveError, ResourceType, Work};
 use keel_engine::schema::Kind;
 use keel_engine::text::Text;
 use keel_engine::value::Value;
-use keel_engine::{attributes, choices};
 
 use crate::accounts::{self, GroupLine, Membership, PasswdLine, ShadowLine};
+use crate::ensure::Ensure;
 use crate::host::Host;
-
-choices! {
-    /// Whether a user is there.
-    pub enum Ensure {
-        /// It is.
-        Present = "present",
-        /// It is not.
-        Absent = "absent",
-    }
-}
 
 /// A group by its name or number.
 #[derive(Debug, Clone, PartialEq, Eq)]
