@@ -205,8 +205,8 @@ mod tests {
         assert_eq!(check("a\n", &[("content", "x\ny")], "a\n# BEGIN b\nx\ny\n# END b\n"), ["+ content: absent -> 2 lines"]);
         let present = "a\n# BEGIN b\nx\n# END b\nz\n";
         assert_eq!(check(present, &[("content", "x\n")], present), Vec::<String>::new());
-        assert_eq!(check(present, &[("content", "1\n2\n3\n")], "a\n# BEGIN b\n1\n2\n3\n# END b\nz\n"), ["~ content: 1 lines -> 3 lines"]);
-        assert_eq!(check(present, &[("ensure", "absent")], "a\nz\n"), ["- content: 1 lines -> absent"]);
+        assert_eq!(check(present, &[("content", "1\n2\n3\n")], "a\n# BEGIN b\n1\n2\n3\n# END b\nz\n"), ["~ content: 1 line -> 3 lines"]);
+        assert_eq!(check(present, &[("ensure", "absent")], "a\nz\n"), ["- content: 1 line -> absent"]);
         assert_eq!(check("a\n", &[("ensure", "absent")], "a\n"), Vec::<String>::new());
     }
 

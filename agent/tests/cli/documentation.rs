@@ -71,7 +71,7 @@ fn words_of_other_tools_lead_to_attributes() {
 
 /// Commands that have no example in their help, by their names.
 fn without_example(command: &clap::Command, names: &str, found: &mut Vec<String>) {
-    for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+    for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help" && !inner.is_hide_set()) {
         let names = format!("{names} {}", inner.get_name());
         let after = inner.get_after_help().map(ToString::to_string).unwrap_or_default();
         if !after.starts_with(&format!("Example:\n  {names}")) && inner.get_subcommands().next().is_none() {

@@ -43,7 +43,7 @@ fn other_content_replaces_the_file_and_keeps_its_mode() {
     trial.write("/a", "old\n");
     set_mode(&trial, "/a", 0o640);
     let before = inode(&trial, "/a");
-    assert_eq!(converge(&trial, "/a", &[("content", text("new\nlines\n"))]).unwrap(), ["~ content: 1 lines -> 2 lines"]);
+    assert_eq!(converge(&trial, "/a", &[("content", text("new\nlines\n"))]).unwrap(), ["~ content: 1 line -> 2 lines"]);
     assert_ne!(inode(&trial, "/a"), before);
     assert_eq!(mode(&trial, "/a"), 0o640);
 }

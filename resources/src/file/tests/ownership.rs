@@ -46,7 +46,7 @@ fn owner_and_group_go_by_the_hosts_own_names() {
     let attributes = [("content", text("x")), ("owner", text("alice")), ("group", text("staff"))];
     assert_eq!(
         converge(&trial, "/a", &attributes).unwrap(),
-        ["+ ensure: absent -> file", "+ content: absent -> 1 lines", "+ owner: absent -> alice", "+ group: absent -> staff"]
+        ["+ ensure: absent -> file", "+ content: absent -> 1 line", "+ owner: absent -> alice", "+ group: absent -> staff"]
     );
     let stat = trial.path("/a").metadata().unwrap();
     assert_eq!((stat.uid(), stat.gid()), (4001, 4002));

@@ -29,7 +29,7 @@ fn a_tree_is_mirrored_and_other_files_stay() {
     trial.write("/d/own", "mine");
     trial.write("/d/a", "old");
     let changes = converge(&trial, "/d", &[("source", tree), ("recurse", yes())]).unwrap();
-    assert_eq!(changes, ["~ a: 1 lines -> 1 lines", "+ sub: absent -> directory", "+ sub/b: absent -> 1 lines"]);
+    assert_eq!(changes, ["~ a: 1 line -> 1 line", "+ sub: absent -> directory", "+ sub/b: absent -> 1 line"]);
     assert_eq!((trial.read("/d/a").as_str(), trial.read("/d/sub/b").as_str()), ("1", "2"));
     assert_eq!(names(&trial, "/d"), ["a", "own", "sub/"]);
 }
@@ -59,7 +59,7 @@ fn purge_removes_files_that_nobody_declares_and_directories_only_by_force() {
     assert_eq!(
         converge(&trial, "/d", &attributes(false)).unwrap(),
         [
-            "+ a: absent -> 1 lines",
+            "+ a: absent -> 1 line",
             "- claimed/old: file -> absent",
             "- link: link -> absent",
             "- old: file -> absent",
