@@ -1,5 +1,7 @@
 //! `block`: some lines of a text file between two markers.
 
+use std::borrow::Cow;
+
 use keel_engine::attributes::{AbsolutePath, AttributeError};
 use keel_engine::change::{Change, Shown};
 use keel_engine::footprint::Footprint;
@@ -7,12 +9,11 @@ use keel_engine::resource::{Failure, ObserveError, ResourceType, Work};
 use keel_engine::text::Text;
 
 use crate::ensure::Ensure;
-use crate::file::check_path;
 use crate::host::Host;
-use crate::pattern::Pattern;
-use crate::text_file::{Content, Texts, edit_text, join_lines, line_ending, missing, part_footprint};
+use crate::text_file::{Content, Texts, edit_text, join_lines, line_ending, part_footprint};
+use crate::text_part::text_part;
 
-keel_engine::attributes! {
+text_part! {
     /// Some lines of a text file, kept between two marker lines; the rest of the file is not touched.
     ///
     ///     block "cluster" path="/etc/hosts.allow" content="sshd: 10.0.0.0/8\ncrmd: 10.0.0.0/8\n"
@@ -22,26 +23,18 @@ keel_engine::attributes! {
         [title] pub name: String,
         /// The file.
         pub path: AbsolutePath,
-        /// Whether the block is there.
-        pub ensure: Ensure = Ensure::Present,
         /// The lines between the markers. May hold a secret.
         pub content: Option<Text>,
         /// What starts a comment in this file.
         pub comment: String = "#".to_owned(),
         /// What ends a comment, where that is needed: `-->`.
         pub comment_end: Option<String>,
-        /// A new block comes after the last line that this matches; at the end if none does.
-        pub after: Option<Pattern>,
-        /// A new block comes before the first line that this matches; at the end if none does.
-        pub before: Option<Pattern>,
-        /// Whether the file is made where it is missing.
-        pub create: bool = false,
     }
     check |desired| { check(desired) }
 }
 
 fn check(desired: &Block) -> Vec<AttributeError> {
-    let mut errors: Vec<AttributeError> = check_path("path", &desired.path).into_iter().collect();
+    let mut errors = desired.part().check();
     let mut refuse = |wrong: bool, attribute: &str, message: &str| {
         if wrong {
             errors.push(AttributeError::new(attribute, message));
@@ -50,7 +43,11 @@ fn check(desired: &Block) -> Vec<AttributeError> {
     refuse(desired.name.contains(['\n', '\r']) || desired.name.trim().is_empty(), "name", "is one line of text");
     refuse(desired.comment.contains('\n') || desired.comment.trim().is_empty(), "comment", "is what starts a comment, such as \"#\"");
     refuse(desired.ensure == Ensure::Present && desired.content.is_none(), "content", "is required and not given");
-    refuse(desired.after.is_some() && desired.before.is_some(), "after", "and `before` exclude each other");
+    if let Some(Text::Plain(content)) = &desired.content
+        && let Some(marker) = own_marker(content, desired)
+    {
+        errors.push(AttributeError::new("content", format!("holds the block's own marker {marker:?}")).help(MARKER_HELP));
+    }
     errors
 }
 
@@ -97,7 +94,7 @@ impl ResourceType for BlockType {
 
     fn footprint(&self, desired: &Block) -> Footprint {
         let path = &desired.path;
-        part_footprint(path, desired.create && desired.ensure == Ensure::Present).write(format!("path:{path}#block:{}", desired.name))
+        part_footprint(path, desired.part().makes_file()).write(format!("path:{path}#block:{}", desired.name))
     }
 }
 
@@ -110,19 +107,14 @@ fn wanted_lines(host: &Host, desired: &Block) -> Result<Option<String>, Failure>
     let Some(content) = desired.content.as_ref().filter(|_| desired.ensure == Ensure::Present) else { return Ok(None) };
     let bytes = content.bytes(host.contents()).map_err(Failure::new)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| Failure::new("the content is not UTF-8"))?;
+    if let Some(marker) = own_marker(text, desired) {
+        return Err(Failure::new(format!("the content of block {:?} holds its own marker {marker:?}", desired.name)).help(MARKER_HELP));
+    }
     Ok(Some(text.lines().map(|line| format!("{line}\n")).collect()))
 }
 
 fn observe(host: &Host, desired: &Block, text: Option<&str>) -> Result<Observed, ObserveError> {
-    let text = match text {
-        Some(text) => text,
-        None if desired.ensure == Ensure::Absent => "",
-        None if desired.create => {
-            host.folders().expect_folder_of(&desired.path)?;
-            ""
-        }
-        None => return Err(ObserveError::NotYet(missing(&desired.path))),
-    };
+    let text = desired.part().text(host, text)?;
     let wanted = wanted_lines(host, desired)?;
     let found = find(text, desired)?;
     let inside =
@@ -144,6 +136,14 @@ fn marker(desired: &Block, word: &str) -> String {
     format!("{} {word} {}{end}", desired.comment, desired.name)
 }
 
+const MARKER_HELP: &str = "the next run could not tell where the block ends; give the block another title";
+
+/// The line of a content that would be taken for one of the markers.
+fn own_marker(content: &str, desired: &Block) -> Option<String> {
+    let markers = ["BEGIN", "END"].map(|word| marker(desired, word));
+    markers.into_iter().find(|marker| content.lines().any(|line| line.trim() == marker))
+}
+
 fn find(text: &str, desired: &Block) -> Result<Option<Markers>, Failure> {
     let positions = |word| {
         let marker = marker(desired, word);
@@ -160,26 +160,20 @@ fn find(text: &str, desired: &Block) -> Result<Option<Markers>, Failure> {
 }
 
 fn rewrite(text: &str, desired: &Block, found: Option<Markers>, wanted: Option<&str>) -> String {
-    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let mut lines: Vec<Cow<'_, str>> = text.lines().map(Cow::from).collect();
     let at = match found {
         Some(found) => {
             lines.drain(found.start..=found.end);
             found.start
         }
-        None => insertion_point(&lines, desired),
+        None => desired.part().insertion_point(&lines),
     };
     if let Some(wanted) = wanted {
-        let inside = wanted.lines().map(str::to_owned);
-        let block = std::iter::once(marker(desired, "BEGIN")).chain(inside).chain([marker(desired, "END")]);
+        let inside = wanted.lines().map(Cow::from);
+        let block = std::iter::once(marker(desired, "BEGIN").into()).chain(inside).chain([marker(desired, "END").into()]);
         lines.splice(at..at, block);
     }
     join_lines(&lines, line_ending(text))
-}
-
-fn insertion_point(lines: &[String], desired: &Block) -> usize {
-    let after = || Some(lines.iter().rposition(|line| desired.after.as_ref().is_some_and(|pattern| pattern.is_in(line)))? + 1);
-    let before = || lines.iter().position(|line| desired.before.as_ref().is_some_and(|pattern| pattern.is_in(line)));
-    after().or_else(before).unwrap_or(lines.len())
 }
 
 #[cfg(test)]
@@ -229,6 +223,16 @@ mod tests {
             let error = trial.plan(&BlockType, "b", &[("path", Value::from("/f")), ("content", Value::from("y"))]).unwrap_err();
             assert!(error.contains("not one BEGIN and one END"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_content_that_would_end_the_block_is_refused() {
+        let attributes = |content: Value| [("path", Value::from("/f")), ("content", content), ("create", Value::Bool(true))];
+        let text = "x\n  # END b\ny\n";
+        assert!(Trial::refuses::<BlockType>("b", &attributes(Value::from(text))).contains("own marker \"# END b\""));
+        let secret = attributes(Value::Secret(Secret::new(text.to_owned())));
+        assert!(Trial::new().plan(&BlockType, "b", &secret).unwrap_err().contains("its own marker"));
+        assert_eq!(Trial::new().plan(&BlockType, "b", &attributes(Value::from("# END c\n"))).unwrap().len(), 1);
     }
 
     #[test]

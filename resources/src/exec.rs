@@ -231,30 +231,38 @@ fn with_text(host: &Host, command: Command, text: &Text, give: impl FnOnce(Comma
     Ok(give(command, value))
 }
 
+/// What can be said of a command before it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObservedExec {
+    is_due: bool,
+    /// Commands run on the machine only, and not below another root.
+    can_run: bool,
+}
+
 /// The type `exec`.
 pub struct ExecType;
 
 impl ResourceType for ExecType {
     type Host = Host;
     type Desired = Exec;
-    /// Whether it is due.
-    type Observed = bool;
+    type Observed = ObservedExec;
 
-    fn observe(&self, host: &Host, desired: &[&Exec]) -> Vec<Result<bool, ObserveError>> {
+    fn observe(&self, host: &Host, desired: &[&Exec]) -> Vec<Result<ObservedExec, ObserveError>> {
         let look = |exec: &&Exec| {
+            let can_run = host.is_machine();
             if exec.refresh_only {
-                return Ok(false);
+                return Ok(ObservedExec { is_due: false, can_run });
             }
             let only_paths = exec.onlyif.is_empty() && exec.unless.is_empty();
-            let due = if only_paths || host.is_machine() { exec.is_due(host)? } else { true };
-            if due && !host.is_machine() { Err(below_root(host).into()) } else { Ok(due) }
+            let is_due = if only_paths || can_run { exec.is_due(host)? } else { true };
+            if is_due && !can_run { Err(below_root(host).into()) } else { Ok(ObservedExec { is_due, can_run }) }
         };
         desired.iter().map(look).collect()
     }
 
-    fn diff(&self, desired: &Exec, observed: &bool) -> Vec<Change> {
+    fn diff(&self, desired: &Exec, observed: &ObservedExec) -> Vec<Change> {
         let run = || Change::run("command", Shown::Absent, desired.shown());
-        observed.then(run).into_iter().collect()
+        observed.is_due.then(run).into_iter().collect()
     }
 
     fn apply(&self, host: &Host, work: &Work<'_, Self>) -> Result<(), Failure> {
@@ -277,18 +285,18 @@ impl ResourceType for ExecType {
         Nature { opaque: true, refreshable: true, ..Nature::default() }
     }
 
-    fn reliance(&self, desired: &Exec, _observed: &bool) -> Reliance {
+    fn reliance(&self, desired: &Exec, _observed: &ObservedExec) -> Reliance {
         if desired.refresh_only || desired.always { Reliance::Firm } else { Reliance::UntilAny }
     }
 
-    fn plan_refresh(&self, _desired: &Exec, _observed: &bool, _effect: Effect, made: &[Change]) -> Refreshed {
+    fn plan_refresh(&self, _desired: &Exec, observed: &ObservedExec, _effect: Effect, made: &[Change]) -> Refreshed {
+        if !observed.can_run {
+            return Refreshed::NotNeeded("commands are not run below another root");
+        }
         if made.is_empty() { Refreshed::Done("run") } else { Refreshed::NotNeeded("it runs in this run anyway") }
     }
 
     fn refresh(&self, host: &Host, desired: &Exec, _effect: Effect, _made: &[Change]) -> Result<Refreshed, Failure> {
-        if !host.is_machine() {
-            return Err(below_root(host));
-        }
         if !desired.is_due(host).map_err(|error| error.failure().clone())? {
             return Ok(Refreshed::NotNeeded("its guards hold it back"));
         }
@@ -374,11 +382,12 @@ mod tests {
             |attributes: &[(&str, Value)], made: &[Change]| ExecType.refresh(&machine(), &exec(attributes), Effect::Restart, made);
         let only = [("shell", Value::from("true")), ("refresh_only", Value::Bool(true))];
         assert_eq!(refresh(&only, &[]), Ok(Refreshed::Done("ran")));
-        assert_eq!(ExecType.observe(&machine(), &[&exec(&only)]), [Ok(false)]);
+        let observed = |is_due| ObservedExec { is_due, can_run: true };
+        assert_eq!(ExecType.observe(&machine(), &[&exec(&only)]), [Ok(observed(false))]);
         let held = [("shell", Value::from("true")), ("onlyif", list(&["false"]))];
         assert_eq!(refresh(&held, &[]), Ok(Refreshed::NotNeeded("its guards hold it back")));
-        let made = ExecType.diff(&exec(&held), &true);
-        let planned = |made: &[Change]| ExecType.plan_refresh(&exec(&held), &true, Effect::Restart, made);
+        let made = ExecType.diff(&exec(&held), &observed(true));
+        let planned = |made: &[Change]| ExecType.plan_refresh(&exec(&held), &observed(true), Effect::Restart, made);
         assert_eq!(planned(&made), Refreshed::NotNeeded("it runs in this run anyway"));
         assert_eq!(planned(&[]), Refreshed::Done("run"));
         let failing = [("shell", Value::from("true")), ("refresh_only", Value::Bool(true)), ("refresh", list(&["false"]))];
@@ -405,5 +414,24 @@ mod tests {
         assert!(trial.plan(&ExecType, "x", &creates).unwrap_err().contains("cannot be run below"));
         trial.write("/made", "");
         assert!(trial.plan(&ExecType, "x", &creates).unwrap().is_empty());
+        let only = exec(&[("command", Value::from("true")), ("refresh_only", Value::Bool(true))]);
+        let observed = ExecType.observe(&trial.host, &[&only]).remove(0).unwrap();
+        let planned = ExecType.plan_refresh(&only, &observed, Effect::Restart, &[]);
+        assert_eq!(planned, Refreshed::NotNeeded("commands are not run below another root"));
+    }
+
+    #[test]
+    fn a_group_of_its_own_is_taken_on() {
+        if !nix::unistd::Uid::effective().is_root() {
+            return;
+        }
+        run(&[("shell", Value::from("test $(id -g) = 1 && test $(id -u) = 0")), ("group", Value::from("daemon"))]).unwrap();
+        run(&[
+            ("shell", Value::from("test $(id -g) = 1 && test $(id -un) = nobody")),
+            ("user", Value::from("nobody")),
+            ("group", Value::from("daemon")),
+        ])
+        .unwrap();
+        assert!(run(&[("shell", Value::from("true")), ("group", Value::from("ghosts"))]).unwrap_err().contains("no group ghosts"));
     }
 }

@@ -14,7 +14,7 @@ pub mod file;
 pub mod git;
 pub mod group;
 pub mod host;
-pub mod host_entry;
+pub mod hosts;
 pub mod identity;
 pub mod ini;
 pub mod line;
@@ -24,6 +24,7 @@ pub mod pattern;
 pub mod service;
 pub mod sysctl;
 mod text_file;
+mod text_part;
 #[cfg(test)]
 mod trial;
 pub mod user;
@@ -49,7 +50,7 @@ pub fn all() -> Vec<&'static dyn AnyType<Host>> {
         &line::LineType,
         &block::BlockType,
         &ini::IniType,
-        &host_entry::HostEntryType,
+        &hosts::HostEntryType,
         &sysctl::SysctlType,
         &mount::MountType,
         &user::UserType,

@@ -9,12 +9,12 @@ use keel_engine::resource::{Failure, ObserveError, ResourceType, Work};
 use keel_engine::text::Text;
 
 use crate::ensure::Ensure;
-use crate::file::check_path;
 use crate::host::Host;
 use crate::pattern::Pattern;
-use crate::text_file::{Content, Texts, edit_text, join_lines, line_ending, missing, part_footprint};
+use crate::text_file::{Content, Texts, edit_text, join_lines, line_ending, part_footprint};
+use crate::text_part::text_part;
 
-keel_engine::attributes! {
+text_part! {
     /// A line of a text file: that it is there, in the place of another one, or not there.
     ///
     /// Everything else in the file stays as it is, line endings too.
@@ -26,8 +26,6 @@ keel_engine::attributes! {
         /// The file. The title is taken where it is not given, so only the second line of a file
         /// needs a title of its own.
         [title] pub path: AbsolutePath,
-        /// Whether the line is there.
-        pub ensure: Ensure = Ensure::Present,
         /// The line, without its end. May hold a secret.
         pub line: Option<Text>,
         /// A regular expression for the line that this one takes the place of; with
@@ -35,20 +33,16 @@ keel_engine::attributes! {
         pub r#match: Option<Pattern>,
         /// Whether every line that matches is replaced. Otherwise several matches are an error.
         pub multiple: bool = false,
-        /// A new line comes after the last line that this matches; at the end if none does.
-        pub after: Option<Pattern>,
-        /// A new line comes before the first line that this matches; at the end if none does.
-        pub before: Option<Pattern>,
         /// Whether the line is added where nothing matches `match`.
         pub append: bool = true,
-        /// Whether the file is made where it is missing.
-        pub create: bool = false,
+        /// Whether lines that match are replaced. Otherwise any match will do, and the line is only added.
+        pub replace: bool = true,
     }
     check |desired| { check(desired) }
 }
 
 fn check(desired: &Line) -> Vec<AttributeError> {
-    let mut errors: Vec<AttributeError> = check_path("path", &desired.path).into_iter().collect();
+    let mut errors = desired.part().check();
     let mut refuse = |wrong: bool, attribute: &str, message: &str| {
         if wrong {
             errors.push(AttributeError::new(attribute, message));
@@ -57,9 +51,10 @@ fn check(desired: &Line) -> Vec<AttributeError> {
     let present = desired.ensure == Ensure::Present;
     refuse(present && desired.line.is_none(), "line", "is required and not given");
     refuse(!present && desired.line.is_none() && desired.r#match.is_none(), "line", "or `match` is required to say what goes");
-    refuse(desired.after.is_some() && desired.before.is_some(), "after", "and `before` exclude each other");
     refuse(desired.multiple && desired.r#match.is_none(), "multiple", "needs `match`");
     refuse(!desired.append && desired.r#match.is_none(), "append", "needs `match`");
+    refuse(!desired.replace && desired.r#match.is_none(), "replace", "needs `match`");
+    refuse(!desired.replace && (!desired.append || desired.multiple || !present), "replace", "is about lines that are only added");
     let breaks = matches!(&desired.line, Some(Text::Plain(text)) if text.contains('\n'));
     refuse(breaks, "line", "is one line; for several use `block`");
     errors
@@ -119,7 +114,7 @@ impl ResourceType for LineType {
             (None, line) => line.as_ref().map(|line| line.digest().short()).unwrap_or_default(),
         };
         let path = &desired.path;
-        part_footprint(path, desired.create && desired.ensure == Ensure::Present).write(format!("path:{path}#line:{part}"))
+        part_footprint(path, desired.part().makes_file()).write(format!("path:{path}#line:{part}"))
     }
 }
 
@@ -142,15 +137,7 @@ fn wanted_line(host: &Host, desired: &Line) -> Result<Option<String>, Failure> {
 }
 
 fn observe(host: &Host, desired: &Line, text: Option<&str>) -> Result<Observed, ObserveError> {
-    let text = match text {
-        Some(text) => text,
-        None if desired.ensure == Ensure::Absent => "",
-        None if desired.create => {
-            host.folders().expect_folder_of(&desired.path)?;
-            ""
-        }
-        None => return Err(ObserveError::NotYet(missing(&desired.path))),
-    };
+    let text = desired.part().text(host, text)?;
     let settled = settle(text, desired, wanted_line(host, desired)?.as_deref())?;
     let hide = |line: &String| if is_secret(desired) { Shown::Hidden } else { Shown::from(line.as_str()) };
     let found = match (settled.text, settled.wrong.is_empty()) {
@@ -189,7 +176,8 @@ fn settle(text: &str, desired: &Line, wanted: Option<&str>) -> Result<Settled, F
     };
     let is_right = |at: &usize| lines.get(*at).is_some_and(|line| line == wanted);
     let settled = if desired.multiple { !hits.is_empty() && hits.iter().all(is_right) } else { hits.iter().any(is_right) };
-    if settled || hits.is_empty() && (lines.iter().any(|line| line == wanted) || !desired.append) {
+    let suffices = !desired.replace && !hits.is_empty();
+    if settled || suffices || hits.is_empty() && (lines.iter().any(|line| line == wanted) || !desired.append) {
         return Ok(Settled { wrong: vec![], text: None });
     }
     if hits.len() > 1 && !desired.multiple {
@@ -202,7 +190,7 @@ fn settle(text: &str, desired: &Line, wanted: Option<&str>) -> Result<Settled, F
         }
     }
     if hits.is_empty() {
-        let at = insertion_point(&lines, desired);
+        let at = desired.part().insertion_point(&lines);
         lines.insert(at, Cow::from(wanted));
     }
     Ok(Settled { wrong, text: Some(join_lines(&lines, ending)) })
@@ -213,12 +201,6 @@ fn several_matches(desired: &Line, hits: &[usize]) -> Failure {
     let pattern = desired.r#match.as_ref().map_or("", Pattern::as_str);
     Failure::new(format!("{} lines of {} match {pattern:?}: {}", hits.len(), desired.path, numbers.join(", ")))
         .help("make `match` narrower, or replace them all with multiple=#true")
-}
-
-fn insertion_point(lines: &[Cow<'_, str>], desired: &Line) -> usize {
-    let after = || Some(lines.iter().rposition(|line| desired.after.as_ref().is_some_and(|pattern| pattern.is_in(line)))? + 1);
-    let before = || lines.iter().position(|line| desired.before.as_ref().is_some_and(|pattern| pattern.is_in(line)));
-    after().or_else(before).unwrap_or(lines.len())
 }
 
 #[cfg(test)]
@@ -260,6 +242,8 @@ mod tests {
         assert_eq!(port("#Port 1\nPort 22\n", "#Port 1\nPort 22\n"), Vec::<String>::new());
         assert_eq!(port("x\n", "x\nPort 22\n"), ["+ line: absent -> Port 22"]);
         check("x\n", &[("line", "Port 22"), ("match", "^Port"), ("append", "#false")], "x\n");
+        check("Port 1\nPort 2\n", &[("line", "Port 22"), ("match", "^Port"), ("replace", "#false")], "Port 1\nPort 2\n");
+        check("x\n", &[("line", "Port 22"), ("match", "^Port"), ("replace", "#false")], "x\nPort 22\n");
         check("a1\na2\na\n", &[("line", "a"), ("match", "^a"), ("multiple", "#true")], "a\na\na\n");
     }
 

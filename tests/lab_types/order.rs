@@ -2,7 +2,7 @@
 
 use super::{APPLY, Keel, NotSaid, Row, Said, Sh, Site, row};
 
-pub(super) const ROWS: [Row; 22] = [
+pub(super) const ROWS: [Row; 24] = [
     row(
         "without relations the order is the manifest's",
         &[
@@ -241,6 +241,27 @@ pub(super) const ROWS: [Row; 22] = [
             Sh("(keel apply /root/site >/dev/null 2>&1 &) ; sleep 1.5"),
             Keel(APPLY, 75),
             Sh("sleep 4"),
+        ],
+    ),
+    row(
+        "a look that fails fails what it was for, and nothing else",
+        &[
+            Sh("mv /var/lib/dpkg/status /var/lib/dpkg/kept; mkdir /var/lib/dpkg/status"),
+            Site("package tree nano\nfile \"/tmp/row/a\" content=x"),
+            Keel(APPLY, 6),
+            Said("/var/lib/dpkg/status is a directory"),
+            Sh("rmdir /var/lib/dpkg/status; mv /var/lib/dpkg/kept /var/lib/dpkg/status; test -e /tmp/row/a"),
+        ],
+    ),
+    row(
+        "an override changes what was declared, and what is not meant for a host is not applied",
+        &[
+            Site(
+                "file \"/tmp/row/a\" content=x mode=\"0644\"\noverride (file)\"/tmp/row/a\" mode=\"0600\"\n\
+             file \"/tmp/row/b\" content=x when=\"1 > 2\"",
+            ),
+            Keel(APPLY, 2),
+            Sh("test $(stat -c %a /tmp/row/a) = 600 && ! test -e /tmp/row/b"),
         ],
     ),
 ];

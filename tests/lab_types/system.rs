@@ -2,7 +2,19 @@
 
 use super::{APPLY, Keel, Row, Said, Sh, Site, row};
 
-pub(super) const ROWS: [Row; 26] = [
+/// Makes three versions of a package with a configuration file, and two packages with versions in their names.
+const BUILD: &str = r#"
+build() { # name, version, file
+    rm -rf /tmp/row/tree; mkdir -p /tmp/row/tree/DEBIAN /tmp/row/tree/etc
+    printf 'Package: %s\nVersion: %s\nArchitecture: all\nMaintainer: a <a@example.org>\nDescription: x\n' "$1" "$2" >/tmp/row/tree/DEBIAN/control
+    echo "/etc/$1.conf" >/tmp/row/tree/DEBIAN/conffiles; echo "$2" >/tmp/row/tree/etc/$1.conf
+    dpkg-deb --build --root-owner-group /tmp/row/tree "/tmp/row/$3.deb" >/dev/null
+}
+for i in 1 2 3; do build conf-demo $i $i; done
+for i in 1 2; do build image-$i 1 image-$i; done
+"#;
+
+pub(super) const ROWS: [Row; 31] = [
     row(
         "a package is installed, and a second run finds nothing",
         &[Site("package tree"), Keel(APPLY, 2), Sh("tree --version"), Keel(APPLY, 0)],
@@ -50,6 +62,73 @@ pub(super) const ROWS: [Row; 26] = [
             Site("package tree hold=#false"),
             Keel(APPLY, 2),
             Sh("test -z \"$(apt-mark showhold)\""),
+        ],
+    ),
+    row(
+        "a hold and a removal contradict each other",
+        &[Site("package tree hold=#true ensure=absent"), Keel(APPLY, 1), Site("package tree hold=#true ensure=purged"), Keel(APPLY, 1)],
+    ),
+    row(
+        "a held package stays until its hold is released",
+        &[
+            Sh("apt-get -q -y install tree; apt-mark hold tree"),
+            Site("package tree ensure=absent"),
+            Keel(APPLY, 4),
+            Said("on hold"),
+            Sh("tree --version"),
+            Site("package tree ensure=purged hold=#false"),
+            Keel(APPLY, 2),
+            Sh("! command -v tree && test -z \"$(apt-mark showhold)\""),
+            Keel(APPLY, 0),
+        ],
+    ),
+    row(
+        "a package comes from a file, goes forward, and back only where it may",
+        &[
+            Sh(BUILD),
+            Site("package conf-demo source=\"/tmp/row/1.deb\""),
+            Keel(APPLY, 2),
+            Sh("dpkg-query -W -f '${Version}' conf-demo | grep -qx 1"),
+            Keel(APPLY, 0),
+            Site("package conf-demo source=\"/tmp/row/2.deb\""),
+            Keel(APPLY, 2),
+            Site("package conf-demo source=\"/tmp/row/1.deb\" downgrade=#false"),
+            Keel("plan", 4),
+            Said("would go back"),
+            Site("package conf-demo source=\"/tmp/row/1.deb\""),
+            Keel(APPLY, 2),
+            Sh("dpkg-query -W -f '${Version}' conf-demo | grep -qx 1; dpkg -P conf-demo"),
+            Site("package conf-demo source=\"/tmp/row/none.deb\""),
+            Keel(APPLY, 4),
+            Said("/tmp/row/none.deb"),
+        ],
+    ),
+    row(
+        "an upgrade keeps the host's configuration, or takes the package's",
+        &[
+            Sh(BUILD),
+            Site("package conf-demo source=\"/tmp/row/1.deb\""),
+            Keel(APPLY, 2),
+            Sh("echo mine >/etc/conf-demo.conf"),
+            Site("package conf-demo source=\"/tmp/row/2.deb\""),
+            Keel(APPLY, 2),
+            Sh("test $(cat /etc/conf-demo.conf) = mine"),
+            Site("package conf-demo source=\"/tmp/row/3.deb\" config=replace"),
+            Keel(APPLY, 2),
+            Sh("test $(cat /etc/conf-demo.conf) = 3; dpkg -P conf-demo"),
+        ],
+    ),
+    row(
+        "packages with a version in their names stand side by side",
+        &[
+            Sh(BUILD),
+            Site("package image-1 source=\"/tmp/row/image-1.deb\"\npackage image-2 source=\"/tmp/row/image-2.deb\""),
+            Keel(APPLY, 2),
+            Sh("dpkg-query -W image-1 image-2"),
+            Keel(APPLY, 0),
+            Site("package image-1 image-2 ensure=absent"),
+            Keel(APPLY, 2),
+            Keel(APPLY, 0),
         ],
     ),
     row(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keel_engine::contents::Blob;
-use keel_engine::schema::TypeSchema;
+use keel_engine::schema::{Kind, TypeSchema};
 use keel_engine::value::{Map, Value};
 
 use super::frame::Frame;
@@ -83,7 +83,9 @@ impl<'s> Compiler<'s> {
         let value = self.value(&attribute.value, kind, frame)?;
         match (name, value) {
             (CONTENT, Value::String(text)) => self.content(text, frame.place(attribute.name.span)),
-            (SOURCE, value) if schema.attribute(CONTENT).is_some() => self.source(value, attribute, frame),
+            // Only types that can fetch have an address for a source.
+            (SOURCE, Value::String(text)) if schema.attribute(CONTENT).is_none() && text.contains("://") => Some(Value::String(text)),
+            (SOURCE, value) if schema.attribute(CONTENT).is_some() || kind.is_some_and(takes_files) => self.source(value, attribute, frame),
             (_, value) => Some(value),
         }
     }
@@ -160,6 +162,15 @@ impl<'s> Compiler<'s> {
     /// A default content yields to a source, and the other way round.
     fn has_content(&self, written: &Written, name: &str) -> bool {
         matches!(name, CONTENT | SOURCE) && (written.values.contains_key(CONTENT) || written.values.contains_key(SOURCE))
+    }
+}
+
+/// Whether an attribute of this kind takes files of the site.
+fn takes_files(kind: &Kind) -> bool {
+    match kind {
+        Kind::List(inner) => takes_files(inner),
+        Kind::OneOf(kinds) => kinds.contains(&Kind::Text),
+        _ => false,
     }
 }
 

@@ -12,8 +12,11 @@ use keel_engine::contents::Blob;
 use keel_engine::footprint::Footprint;
 use keel_engine::resource::{Failure, Nature, ObserveError, ResourceType, Work};
 use keel_engine::schema::Kind;
+use keel_engine::secret::Secret;
+use keel_engine::text::Text;
 use keel_engine::value::Value;
 
+use crate::host::command::Command;
 use crate::host::{Backup, Host, NewFile, Ownership};
 
 /// The file in the folder that says which archive was unpacked there.
@@ -49,7 +52,8 @@ impl AttributeValue for Source {
 }
 
 attributes! {
-    /// A tar archive, compressed or not, unpacked in a folder.
+    /// A tar archive, compressed or not, unpacked in a folder. Other kinds (zip, 7z) are not taken:
+    /// their own tools unpack them, in an `exec` with `creates`.
     ///
     /// All of it is looked at before anything is written: what leads out of the folder, devices,
     /// setuid programs and bombs are refused. Which archive was unpacked is kept in the folder, in
@@ -75,6 +79,12 @@ attributes! {
         pub owner: Option<String>,
         /// Which group the unpacked files have.
         pub group: Option<String>,
+        /// The name to log in with where `password` is given.
+        pub username: Option<String>,
+        /// The password or token for an `https://` address; may be a secret. It goes to that host alone.
+        pub password: Option<Text>,
+        /// The proxy for an archive from the network, such as `http://proxy:3128`. Not given: none.
+        pub proxy: Option<String>,
         /// How long fetching and unpacking may each take; at least a second.
         pub timeout: Span = Span(Duration::from_secs(900)),
     }
@@ -94,9 +104,31 @@ attributes! {
                 errors.push(AttributeError::new("source", "holds what no address may: spaces, or a name and password before `@`"));
             }
         }
+        let name = match &desired.source {
+            Source::Url(url) => url.split(['?', '#']).next().unwrap_or_default(),
+            Source::Path(path) => path.as_str(),
+            Source::Blob(_) => "",
+        };
+        if let Some(kind) = OTHER_KINDS.iter().find(|kind| name.to_lowercase().ends_with(**kind)) {
+            let error = AttributeError::new("source", format!("is a {kind} file, and only tar archives are unpacked"));
+            errors.push(error.help("give a .tar, .tar.gz, .tar.xz, .tar.bz2 or .tar.zst; or unpack it in an `exec` with `creates`"));
+        }
+        let is_private = matches!(&desired.source, Source::Url(url) if url.starts_with("https://"));
+        if desired.password.is_some() && !is_private {
+            errors.push(AttributeError::new("password", "is for an https:// address, which nobody can read on the way"));
+        }
+        if desired.password.is_some() != desired.username.is_some() {
+            errors.push(AttributeError::new("username", "and `password` belong together"));
+        }
+        if desired.proxy.as_deref().is_some_and(|proxy| proxy.contains(|c: char| c.is_whitespace() || c == '@')) {
+            errors.push(AttributeError::new("proxy", "is an address such as \"http://proxy:3128\", without a password"));
+        }
         errors
     }
 }
+
+/// What tar does not read.
+const OTHER_KINDS: [&str; 9] = [".zip", ".jar", ".war", ".7z", ".rar", ".deb", ".rpm", ".iso", ".exe"];
 
 /// The program that computes a digest, and the digest.
 fn split_digest(text: &str) -> Option<(&'static str, &str)> {
@@ -150,6 +182,9 @@ impl ResourceType for ArchiveType {
 
     fn observe(&self, host: &Host, desired: &[&Archive]) -> Vec<Result<ObservedArchive, ObserveError>> {
         let look = |archive: &&Archive| {
+            if host.stat_followed(archive.path.as_path())?.is_none() {
+                host.folders().expect_folder_of(&archive.path)?;
+            }
             let mark = host.read_text(archive.inside(MARK))?.map(|mark| mark.trim_end().to_owned());
             let created = match &archive.creates {
                 Some(path) => Some(host.stat_followed(path.as_path())?.is_some()),
@@ -261,8 +296,9 @@ fn fetch(host: &Host, archive: &Archive) -> Result<PathBuf, Failure> {
             host.replace(&part, &NewFile { backup: Backup::None, ..NewFile::of(b"") })?;
             let protocols = ["--proto", "=http,https", "--proto-redir", "=http,https", "--retry", "2"];
             let command = host.command("curl").arguments(["--fail", "--silent", "--show-error", "--location"]).arguments(protocols);
+            let command = archive.proxy.iter().fold(command, |command, proxy| command.arguments(["--proxy", proxy]));
             let target = host.locate(&part);
-            command
+            log_in(host, archive, command)?
                 .argument("--output")
                 .argument(target.to_string_lossy())
                 .argument("--")
@@ -272,6 +308,16 @@ fn fetch(host: &Host, archive: &Archive) -> Result<PathBuf, Failure> {
         }
     }
     Ok(part)
+}
+
+/// Gives curl the password as a line of its settings, which it reads from its standard input.
+fn log_in(host: &Host, archive: &Archive, command: Command) -> Result<Command, Failure> {
+    let (Some(username), Some(password)) = (&archive.username, &archive.password) else { return Ok(command) };
+    let bytes = password.bytes(host.contents()).map_err(Failure::new)?;
+    let text = String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned();
+    let quoted = format!("{username}:{text}").replace('\\', r"\\").replace('"', r#"\""#);
+    let secret = Secret::new(text);
+    Ok(command.arguments(["--config", "-"]).input(format!("user = \"{quoted}\"\n")).conceal(&secret))
 }
 
 #[cfg(test)]
@@ -347,11 +393,37 @@ mod tests {
     }
 
     #[test]
+    fn a_password_reaches_curl_and_no_list_of_processes() {
+        let trial = Trial::new();
+        let map = [
+            ("source", Value::from("https://127.0.0.1:1/x.tar")),
+            ("digest", Value::from(format!("sha256:{}", "0".repeat(64)))),
+            ("username", Value::from("me")),
+            ("password", Value::Secret(Secret::new("can\"ary".to_owned()))),
+        ];
+        let map = map.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let archive = <Archive as keel_engine::attributes::Attributes>::from_attributes("/opt", &map).unwrap();
+        let command = log_in(&trial.host, &archive, trial.host.command("cat")).unwrap();
+        assert_eq!(command.to_string(), "cat --config -");
+    }
+
+    #[test]
+    fn a_missing_folder_is_waited_for() {
+        let trial = Trial::new();
+        archive(&trial, "echo 1 >version");
+        assert!(trial.plan(&ArchiveType, "/no/such/app", &[source()]).unwrap_err().contains("the directory /no/such does not exist"));
+    }
+
+    #[test]
     fn archives_from_the_network_need_a_digest() {
         let refused = |url: &str| Trial::refuses::<ArchiveType>("/x", &[("source", Value::from(url))]);
         assert!(refused("https://x/y.tar").contains("digest is required"));
         assert!(refused("https://me:pass@x/y.tar").contains("name and password"));
         assert!(refused("ftp://x/y.tar").contains("absolute path"));
+        assert!(refused("https://x/y.ZIP?raw=1").contains("only tar archives"));
+        assert!(Trial::refuses::<ArchiveType>("/x", &[("source", Value::from("/srv/y.zip"))]).contains("is a .zip file"));
+        let login = [source(), ("username", Value::from("me")), ("password", Value::from("p"))];
+        assert!(Trial::refuses::<ArchiveType>("/x", &login).contains("https"));
         assert!(Trial::refuses::<ArchiveType>("/x", &[source(), ("digest", Value::from("md5:0"))]).contains("digest is none"));
     }
 }

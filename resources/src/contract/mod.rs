@@ -46,7 +46,9 @@ fn look(kind: &dyn AnyType<Host>, host: &Host, resource: &Resource) -> Result<Ve
 fn converge(kind: &dyn AnyType<Host>, host: &Host, resource: &Resource) -> Result<Vec<Change>, String> {
     let group = kind.group(&[resource]).map_err(|(_, errors)| format!("{errors:?}"))?;
     let changes = group.observe(host, &[0]).remove(0).map_err(|error| format!("{error:?}"))?;
-    group.apply(host, &[(0, changes.as_slice())]).remove(0).map_err(|failure| format!("{failure:?}"))?;
+    if !changes.is_empty() {
+        group.apply(host, &[(0, changes.as_slice())]).remove(0).map_err(|failure| format!("{failure:?}"))?;
+    }
     let left = group.observe(host, &[0]).remove(0).map_err(|error| format!("{error:?}"))?;
     assert_eq!(left, vec![], "{} did not converge", resource.address);
     Ok(changes)

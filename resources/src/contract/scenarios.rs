@@ -245,9 +245,20 @@ fn checkouts() -> Vec<Scenario> {
         trial.host.command("/bin/sh").arguments(["-c", script]).directory(&path).environment("HOME", "/").succeed().unwrap();
         vec![("repo", Value::from(path.to_string_lossy().into_owned())), ("revision", text("main"))]
     };
+    // A commit that is there already needs no network, wherever the repository has moved to.
+    let moved = |trial: &Trial| {
+        let path = trial.path("/work");
+        std::fs::create_dir_all(&path).unwrap();
+        let script = "test -e .git || { git init -q . && git -c user.name=a -c user.email=a commit -q --allow-empty -m one && \
+                      git remote add origin https://old.example/x && touch .git/index; }; git rev-parse HEAD";
+        let made = trial.host.command("/bin/sh").arguments(["-c", script]).directory(&path).environment("HOME", "/").succeed().unwrap();
+        let commit = Value::from(made.text().unwrap().trim());
+        vec![("repo", text("https://new.example/x")), ("revision", commit), ("password", text("pass-word"))]
+    };
     vec![
         base("/work", &[], origin, &["+ ensure"]),
         base("/work", &[("/work/x", "")], |_| vec![("ensure", text("absent")), ("force", Value::Bool(true))], &["- ensure"]),
+        base("/work", &[], moved, &["~ repo"]),
     ]
 }
 
@@ -258,6 +269,12 @@ fn archives() -> Vec<Scenario> {
         trial.host.command("/bin/sh").arguments(["-c", script]).directory(trial.path("/")).succeed().unwrap();
         vec![("source", text("/app.tar.gz")), ("strip_components", Value::Int(1))]
     };
+    let fetched = |_: &Trial| {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let login = [("username", text("me")), ("password", text("pass-word"))];
+        [("source", text("https://example.org/x.tar")), ("digest", Value::from(digest))].into_iter().chain(login).collect()
+    };
+    const MARK: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000\n";
     let base = |files, changes| Scenario {
         type_name: "archive",
         title: "/opt",
@@ -267,7 +284,11 @@ fn archives() -> Vec<Scenario> {
         also_writes: &[],
         needs: Needs::Nothing,
     };
-    vec![base(&[], &["+ source"]), base(&[("/opt/.keel-archive", "an earlier one\n"), ("/opt/old", "")], &["~ source"])]
+    vec![
+        base(&[], &["+ source"]),
+        base(&[("/opt/.keel-archive", "an earlier one\n"), ("/opt/old", "")], &["~ source"]),
+        Scenario { attributes: fetched, ..base(&[("/opt/.keel-archive", MARK)], &[]) },
+    ]
 }
 
 /// Waiting changes nothing.

@@ -42,6 +42,11 @@ impl Claims {
         self.provided.get_or_init(provided).contains(key)
     }
 
+    /// Whether some resource writes this key itself, such as a path that it makes.
+    pub(crate) fn writes(&self, key: &str) -> bool {
+        self.footprints.iter().any(|footprint| footprint.writes.iter().any(|written| written == key))
+    }
+
     /// Whether exactly this path is claimed.
     pub(crate) fn names(&self, path: &Path) -> bool {
         self.paths().contains(path)

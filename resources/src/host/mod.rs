@@ -16,6 +16,7 @@ mod extended;
 mod fault;
 mod files;
 mod folders;
+mod label;
 mod locks;
 pub mod output;
 mod place;

@@ -16,6 +16,7 @@ use rustix::io::Errno;
 
 use super::candidates::discard;
 use super::folders::{open_file_at, place_failure};
+use super::label::{self, Labelled};
 use super::place::{self, LastLink, PlaceError};
 use super::{FileKind, Host, Stat, extended, fault, files};
 
@@ -179,6 +180,7 @@ impl Host {
         writing.put("create the directory", |folder, candidate| {
             mkdirat(folder, candidate, mode)?;
             let made = openat(folder, candidate, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+            label::set(self, path, &made, Labelled::Folder)?;
             set_ownership(&made, ownership)?;
             fsync(&made)
         })
@@ -285,6 +287,8 @@ impl Writing<'_> {
             ownership.gid = ownership.gid.or(Some(stat.gid));
             ownership.mode = ownership.mode.or(Some(stat.mode));
             extended::copy(old, &file).map_err(self.failed("keep the extended attributes of"))?;
+        } else {
+            label::set(self.host, self.path, &file, Labelled::File).map_err(self.failed("label"))?;
         }
         ownership.mode = ownership.mode.or(Some(FILE_MODE));
         set_ownership(&file, ownership).map_err(self.failed("set owner and mode of"))?;

@@ -135,7 +135,13 @@ impl ResourceType for MountType {
             Ok((table, live))
         };
         match read() {
-            Ok((table, live)) => desired.iter().map(|desired| Ok(observe(host, desired, &table, live.as_ref()))).collect(),
+            Ok((table, live)) => {
+                let look = |desired: &&Mount| {
+                    expect_place(host, desired)?;
+                    Ok(observe(host, desired, &table, live.as_ref()))
+                };
+                desired.iter().map(look).collect()
+            }
             Err(failure) => desired.iter().map(|_| Err(failure.clone().into())).collect(),
         }
     }
@@ -207,6 +213,21 @@ impl ResourceType for MountType {
         }
         if desired.ensure == Ensure::Mounted { footprint.provide(format!("path:{point}")) } else { footprint }
     }
+}
+
+/// Fails where the table's folder or the directory to mount on is missing and nothing declares it.
+fn expect_place(host: &Host, desired: &Mount) -> Result<(), ObserveError> {
+    if desired.ensure == Ensure::Absent {
+        return Ok(());
+    }
+    host.folders().expect_folder_of(TABLE)?;
+    let point = &desired.path;
+    let asks = host.is_machine() && desired.ensure == Ensure::Mounted;
+    if !asks || host.stat_followed(point)?.is_some() || host.claims().writes(&format!("path:{point}")) {
+        return Ok(());
+    }
+    let failure = Failure::new(format!("the directory {point} to mount on does not exist"));
+    Err(ObserveError::NotYet(failure.help(format!("declare it: file {:?} ensure=directory", point.as_str()))))
 }
 
 fn observe(host: &Host, desired: &Mount, table: &str, live: Option<&BTreeMap<String, Live>>) -> Observed {

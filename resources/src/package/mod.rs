@@ -1,6 +1,7 @@
 //! The type `package`: software from the distribution's archives, through apt.
 
 mod apt;
+mod deb;
 mod dpkg;
 mod plan;
 mod policy;
@@ -8,13 +9,14 @@ mod version;
 
 use std::collections::BTreeMap;
 
-use keel_engine::attributes::AttributeError;
+use keel_engine::attributes::{AbsolutePath, AttributeError};
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Failure, Nature, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Failure, Nature, ObserveError, Reliance, ResourceType, Work};
 use keel_engine::{attributes, choices};
 
 use crate::host::Host;
+use deb::Deb;
 use dpkg::{Known, State};
 use plan::{Step, carry_out};
 use policy::Available;
@@ -55,6 +57,7 @@ attributes! {
     ///     package nginx-light curl
     ///     package mariadb-server version="1:10.11.*" hold=#true
     ///     package apache2 ensure=purged
+    ///     package acme-agent source="/srv/packages/acme-agent_2.1_amd64.deb"
     pub struct Package: "package" {
         /// The package's name, with an architecture where it is not the host's own: `libc6:i386`.
         /// A virtual name counts as present while any installed package provides it.
@@ -64,6 +67,12 @@ attributes! {
         /// The version: exactly (`1.22.1-9`), by its start (`1.22.*`) or within bounds (`>=1.22 <2`).
         /// The newest accepted one is installed when the present one is not accepted, also if it is older.
         pub version: Option<String>,
+        /// A `.deb` file on the host to install it from, with what it depends on from the archives. The
+        /// file's version is the one that shall be there.
+        pub source: Option<AbsolutePath>,
+        /// Whether an older version may take the place of a newer one. With `#false` that fails, in a
+        /// plan already.
+        pub downgrade: bool = true,
         /// Whether upgrades by hand leave it alone. Not given: whatever holds stays.
         pub hold: Option<bool>,
         /// Whether recommended packages come with it. Not given: as apt is configured.
@@ -85,6 +94,10 @@ attributes! {
         if desired.version.is_some() && desired.ensure != Ensure::Present {
             errors.push(AttributeError::new("version", format!("has no meaning with ensure={}", desired.ensure)));
         }
+        if desired.source.is_some() && (desired.ensure != Ensure::Present || desired.version.is_some()) {
+            let error = AttributeError::new("source", "decides the version itself");
+            errors.push(error.help("leave out `version` and `ensure`"));
+        }
         if desired.hold == Some(true) && desired.is_unwanted() {
             errors.push(AttributeError::new("hold", format!("cannot be kept with ensure={}", desired.ensure)));
         }
@@ -105,6 +118,7 @@ impl Package {
     /// Whether what apt could install decides anything.
     fn asks_apt(&self, known: &Known) -> bool {
         match (&known.state, self.wish()) {
+            (_, _) if self.source.is_some() => false,
             (_, _) if self.ensure == Ensure::Latest => true,
             (_, None | Some(Wish::Exact(_))) => false,
             (State::Installed(version), Some(wish)) => !wish.accepts(version),
@@ -127,6 +141,29 @@ pub struct ObservedPackage {
     known: Known,
     /// What apt could install; only where that decides anything.
     available: Option<Available>,
+    /// The file to install from.
+    deb: Option<Deb>,
+}
+
+impl ObservedPackage {
+    /// Which versions are accepted: the file's own, or what the manifest asks for.
+    fn wish(&self, desired: &Package) -> Option<Wish> {
+        match &self.deb {
+            Some(deb) => Some(Wish::Exact(deb.version.clone())),
+            None => desired.wish(),
+        }
+    }
+}
+
+/// The file that a package comes from, which has to be the right package's.
+fn read_source(host: &Host, package: &Package) -> Result<Option<Deb>, ObserveError> {
+    let Some(path) = &package.source else { return Ok(None) };
+    let deb = Deb::read(host, path)?;
+    if deb.is(&package.name) {
+        return Ok(Some(deb));
+    }
+    let failure = Failure::new(format!("{path} is the package {} and not {}", deb.name, package.name));
+    Err(failure.help("give the resource the package's own name").into())
 }
 
 /// The type `package`.
@@ -158,7 +195,10 @@ impl ResourceType for PackageType {
             } else {
                 None
             };
-            let observed = ObservedPackage { known, available };
+            let observed = ObservedPackage { known, available, deb: read_source(host, package)? };
+            if let Some(failure) = plan::refused_downgrade(package, &observed) {
+                return Err(failure.into());
+            }
             let is_settled = host.is_machine() || self.diff(package, &observed).is_empty();
             if is_settled { Ok(observed) } else { Err(below_root(host).into()) }
         };
@@ -185,7 +225,13 @@ impl ResourceType for PackageType {
     }
 
     fn footprint(&self, desired: &Package) -> Footprint {
-        Footprint::default().own(format!("package:{}", desired.name))
+        let footprint = Footprint::default().own(format!("package:{}", desired.name));
+        desired.source.iter().fold(footprint, |footprint, path| footprint.need(format!("path:{path}")))
+    }
+
+    /// Another file may come to the place of the one that was looked at.
+    fn reliance(&self, desired: &Package, _observed: &ObservedPackage) -> Reliance {
+        if desired.source.is_some() { Reliance::UntilAny } else { Reliance::Firm }
     }
 
     fn nature(&self) -> Nature {
@@ -207,6 +253,8 @@ fn ask_apt(host: &Host, names: &[&str]) -> Result<BTreeMap<String, Available>, F
 
 #[cfg(test)]
 mod tests {
+    use keel_engine::value::Value;
+
     use super::*;
     use crate::trial::Trial;
 
@@ -216,5 +264,22 @@ mod tests {
         trial.write(dpkg::STATUS_FILE, "Package: here\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n");
         assert!(trial.plan(&PackageType, "here", &[]).unwrap().is_empty());
         assert!(trial.plan(&PackageType, "gone", &[]).unwrap_err().contains("cannot be changed below"));
+    }
+
+    #[test]
+    fn a_file_is_the_package_that_it_is_said_to_be() {
+        let trial = Trial::new();
+        trial.write("/deb/DEBIAN/control", "Package: here\nVersion: 1\nArchitecture: all\nMaintainer: a <a@b>\nDescription: x\n");
+        let build = trial.host.command("dpkg-deb").arguments(["--build", "--root-owner-group"]);
+        build.argument(trial.path("/deb").to_string_lossy()).argument(trial.path("/here.deb").to_string_lossy()).succeed().unwrap();
+        trial.write(dpkg::STATUS_FILE, "Package: here\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n");
+        let source = |path: &str| [("source", Value::from(path))];
+        assert_eq!(trial.plan(&PackageType, "here", &source("/here.deb")).unwrap(), [""; 0]);
+        assert_eq!(trial.plan(&PackageType, "there", &source("/here.deb")).unwrap_err(), "/here.deb is the package here and not there");
+        assert_eq!(trial.plan(&PackageType, "here", &source("/gone.deb")).unwrap_err(), "there is no package file /gone.deb");
+        trial.write(dpkg::STATUS_FILE, "Package: here\nStatus: install ok installed\nVersion: 2\nArchitecture: all\n\n");
+        let kept = [("source", Value::from("/here.deb")), ("downgrade", Value::Bool(false))];
+        assert_eq!(trial.plan(&PackageType, "here", &kept).unwrap_err(), "here 2 would go back to 1");
+        assert!(Trial::refuses::<PackageType>("a1", &[("source", Value::from("/x")), ("version", Value::from("1"))]).contains("decides"));
     }
 }

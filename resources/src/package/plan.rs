@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use keel_engine::attributes::AbsolutePath;
 use keel_engine::change::Change;
 use keel_engine::resource::{Failure, Work};
 
@@ -33,13 +34,13 @@ pub(super) fn diff_ensure(desired: &Package, observed: &ObservedPackage) -> Opti
                     let newer = target.filter(|target| compare(target, version).is_gt())?;
                     Some(Change::update("version", version.as_str(), newer))
                 }
-                State::Installed(version) => match desired.wish() {
+                State::Installed(version) => match observed.wish(desired) {
                     Some(wish) if !wish.accepts(version) => {
                         Some(Change::update("version", version.as_str(), shown_target(desired, target)))
                     }
                     _ => None,
                 },
-                State::ProvidedBy(_) if desired.version.is_none() => None,
+                State::ProvidedBy(_) if desired.version.is_none() && desired.source.is_none() => None,
                 State::Broken(word) => Some(Change::update("ensure", word.as_str(), shown_target(desired, target))),
                 State::Absent | State::ConfigFiles | State::ProvidedBy(_) => Some(Change::create("ensure", shown_target(desired, target))),
             }
@@ -49,12 +50,21 @@ pub(super) fn diff_ensure(desired: &Package, observed: &ObservedPackage) -> Opti
 
 /// The version to install, where one is known.
 fn target(desired: &Package, observed: &ObservedPackage) -> Option<String> {
-    match (desired.wish(), &observed.available) {
+    match (observed.wish(desired), &observed.available) {
         (Some(Wish::Exact(version)), _) => Some(version),
         (Some(wish), Some(available)) => wish.best(available.versions.iter().map(String::as_str)).map(str::to_owned),
         (None, Some(available)) => available.candidate.clone(),
         _ => None,
     }
+}
+
+/// Says so where the package would go back to an older version and may not.
+pub(super) fn refused_downgrade(desired: &Package, observed: &ObservedPackage) -> Option<Failure> {
+    let State::Installed(version) = &observed.known.state else { return None };
+    let accepted = observed.wish(desired).is_none_or(|wish| wish.accepts(version));
+    let target = target(desired, observed).filter(|target| !desired.downgrade && !accepted && compare(target, version).is_lt())?;
+    let failure = Failure::new(format!("{} {version} would go back to {target}", desired.name));
+    Some(failure.help("ask for the newer version, or let it go back with downgrade=#true"))
 }
 
 fn shown_target(desired: &Package, target: Option<String>) -> String {
@@ -76,6 +86,8 @@ enum Act {
 #[derive(Debug)]
 pub(super) struct Step<'a> {
     name: &'a str,
+    /// The file to install it from.
+    source: Option<&'a str>,
     act: Act,
     wish: Option<Wish>,
     hold: Option<bool>,
@@ -92,7 +104,8 @@ impl<'a> Step<'a> {
             Ensure::Present | Ensure::Latest => Act::Install(install_options(desired)),
         };
         let hold = desired.hold.filter(|hold| *hold != observed.known.held);
-        Self { name: &desired.name, act, wish: desired.wish(), hold, broken: matches!(observed.known.state, State::Broken(_)) }
+        let source = desired.source.as_ref().map(AbsolutePath::as_str);
+        Self { name: &desired.name, source, act, wish: desired.wish(), hold, broken: matches!(observed.known.state, State::Broken(_)) }
     }
 }
 
@@ -103,7 +116,7 @@ fn install_options(desired: &Package) -> Vec<String> {
     };
     let mut options: Vec<String> = dpkg_options.iter().flat_map(|option| ["-o".to_owned(), format!("Dpkg::Options::={option}")]).collect();
     options.extend(desired.recommends.map(|wanted| if wanted { "--install-recommends" } else { "--no-install-recommends" }.to_owned()));
-    if desired.version.is_some() {
+    if desired.downgrade && (desired.version.is_some() || desired.source.is_some()) {
         options.push("--allow-downgrades".to_owned());
     }
     if desired.hold == Some(true) {
@@ -169,7 +182,7 @@ fn perform(host: &Host, act: &Act, positions: &[usize], steps: &[Step<'_>]) -> R
 
 /// What apt knows of the packages, from newer lists where it lacks one.
 fn look_for(host: &Host, steps: &[(usize, &Step<'_>)]) -> Result<BTreeMap<String, Available>, Failure> {
-    let names: Vec<&str> = steps.iter().map(|(_, step)| step.name).collect();
+    let names: Vec<&str> = steps.iter().filter(|(_, step)| step.source.is_none()).map(|(_, step)| step.name).collect();
     let available = apt::available(host, &names)?;
     let lacking = steps.iter().any(|(_, step)| install_argument(step, available.get(step.name)).is_err());
     if lacking && apt::fetch_lists(host)? { apt::available(host, &names) } else { Ok(available) }
@@ -178,6 +191,9 @@ fn look_for(host: &Host, steps: &[(usize, &Step<'_>)]) -> Result<BTreeMap<String
 /// The package as `apt-get install` takes it, with a version where one is asked for.
 fn install_argument(step: &Step<'_>, available: Option<&Available>) -> Result<String, Failure> {
     let name = step.name;
+    if let Some(source) = step.source {
+        return Ok(source.to_owned());
+    }
     let Some(available) = available else {
         return Err(Failure::new(format!("apt knows no package {name}")).help("check the name, and that a source in /etc/apt has it"));
     };
@@ -239,7 +255,7 @@ mod tests {
     fn observed(state: State, versions: &[&str]) -> ObservedPackage {
         let versions: Vec<String> = versions.iter().map(|version| (*version).to_owned()).collect();
         let available = Available { candidate: versions.first().cloned(), versions };
-        ObservedPackage { known: Known { state, held: false }, available: Some(available) }
+        ObservedPackage { known: Known { state, held: false }, available: Some(available), deb: None }
     }
 
     fn change(attributes: &[(&str, &str)], state: State, versions: &[&str]) -> Option<String> {
@@ -279,8 +295,21 @@ mod tests {
     }
 
     #[test]
+    fn going_back_may_be_forbidden() {
+        let refused = |version: &str, downgrade: bool, state: State| {
+            let package = package(&[("version", Value::from(version)), ("downgrade", Value::Bool(downgrade))]);
+            refused_downgrade(&package, &observed(state, &["2.0", "1.2"])).map(|failure| failure.message)
+        };
+        assert_eq!(refused("1.*", false, installed("2.0")).as_deref(), Some("nginx 2.0 would go back to 1.2"));
+        assert_eq!(refused("1.*", true, installed("2.0")), None);
+        assert_eq!(refused("1.*", false, installed("1.1")), None);
+        assert_eq!(refused("2.*", false, installed("1.1")), None);
+        assert_eq!(refused("1.*", false, State::Absent), None);
+    }
+
+    #[test]
     fn a_version_that_is_nowhere_fails_before_apt_is_called() {
-        let step = Step { name: "nginx", act: Act::Nothing, wish: Wish::parse("9").ok(), hold: None, broken: false };
+        let step = Step { name: "nginx", source: None, act: Act::Nothing, wish: Wish::parse("9").ok(), hold: None, broken: false };
         let available = Available { candidate: None, versions: vec!["1.2".to_owned()] };
         let failure = install_argument(&step, Some(&available)).unwrap_err();
         assert_eq!(

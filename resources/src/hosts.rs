@@ -1,4 +1,4 @@
-//! `host`: a name in `/etc/hosts`. (The module `host` is the door to the host.)
+//! `host`: a name in the table of hosts, `/etc/hosts`.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -141,7 +141,11 @@ impl ResourceType for HostEntryType {
         let files: Vec<Option<AbsolutePath>> = desired.iter().map(|desired| file(desired)).collect();
         let texts = Texts::read(host, files.iter().flatten());
         let look = |(desired, file): (&&HostEntry, &Option<AbsolutePath>)| {
-            let text = file.as_ref().map_or(Ok(None), |file| texts.get(file))?.unwrap_or_default();
+            let text = file.as_ref().map_or(Ok(None), |file| texts.get(file))?;
+            if let (None, Some(file), Ensure::Present) = (text, file, desired.ensure) {
+                host.folders().expect_folder_of(file)?;
+            }
+            let text = text.unwrap_or_default();
             let lines: Vec<&str> = text.lines().collect();
             let entry = meant_line(&lines, desired).and_then(|at| lines.get(at)).and_then(|line| Entry::parse(line));
             let count = lines.iter().filter(|line| Entry::parse(line).is_some_and(|entry| entry.name == desired.name)).count();
@@ -308,6 +312,13 @@ mod tests {
             check(before, "a", &[("ensure", Value::from("absent"))], "10.0.0.2 b a\nnonsense\n# 10.0.0.1 a\n"),
             ["- ensure: 2 lines -> absent"]
         );
+    }
+
+    #[test]
+    fn a_missing_folder_is_waited_for() {
+        let trial = Trial::new();
+        assert!(trial.plan(&HostEntryType, "a", &[ip("::1")]).unwrap_err().contains("the directory /etc does not exist"));
+        assert_eq!(trial.plan(&HostEntryType, "a", &[("ensure", Value::from("absent"))]).unwrap(), [""; 0]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The type `git`: a checkout of a repository.
 
+mod remote;
+
 use std::time::Duration;
 
 use keel_engine::attributes;
@@ -7,10 +9,12 @@ use keel_engine::attributes::{AbsolutePath, AttributeError, Span};
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
 use keel_engine::resource::{Failure, Nature, ObserveError, Reliance, ResourceType, Work};
+use keel_engine::text::Text;
 
 use crate::ensure::Ensure;
 use crate::host::command::Command;
 use crate::host::{FileKind, Host, Ownership};
+use remote::{blotted, has_password, is_repository};
 
 /// The remote's own branch.
 const REMOTE_HEAD: &str = "HEAD";
@@ -22,14 +26,28 @@ attributes! {
     /// needs no network. Work that somebody did in the checkout is never thrown away: where files that
     /// git knows were changed, moving to another revision fails unless `force=#true`. Hooks never run.
     ///
-    ///     git "/srv/app" repo="https://git.example.org/app.git" revision=v1.4.2 user=app
+    ///     git "/srv/app" repo="https://git.example.org/app.git" revision=v1.4.2
+    ///     git "/srv/app" repo="https://example.org/app.git" revision="v2.1" user=app {
+    ///         username deploy
+    ///         password (secret)"git/deploy"
+    ///     }
     pub struct Git: "git" {
         /// Where the checkout is.
         [title] pub path: AbsolutePath,
         /// `present` or `absent`; `absent` needs `force=#true`.
         pub ensure: Ensure = Ensure::Present,
-        /// Where it comes from: `https://`, `ssh://`, `git://`, `file://`, `user@host:path` or an absolute path.
+        /// Where it comes from: `https://`, `ssh://`, `git://`, `file://`, `user@host:path` or an absolute
+        /// path. A password has no place in it.
         pub repo: Option<String>,
+        /// The name to log in with where `password` is given.
+        pub username: Option<String>,
+        /// The password or token for the host of an `https://` address; may be a secret. Git gets it
+        /// through its environment, for this host alone, and keeps it nowhere.
+        pub password: Option<Text>,
+        /// The private key for `ssh`, a file that only its owner may read. Not given: the user's own.
+        pub identity: Option<AbsolutePath>,
+        /// The proxy for `http://` and `https://` addresses. Not given: none.
+        pub proxy: Option<String>,
         /// A branch, tag or full commit. Not given: whatever is there, the remote's own branch at first.
         pub revision: Option<String>,
         /// How many commits of history come along. Not given: all.
@@ -48,10 +66,23 @@ attributes! {
         match &desired.repo {
             None if desired.ensure == Ensure::Present => errors.push(AttributeError::new("repo", "is required and not given")),
             Some(repo) if !is_repository(repo) => {
-                let error = AttributeError::new("repo", format!("{repo:?} is no place of a repository"));
+                let error = AttributeError::new("repo", format!("{:?} is no place of a repository", blotted(repo)));
                 errors.push(error.help("https://, ssh://, git://, file://, user@host:path or an absolute path"));
             }
+            Some(repo) if has_password(repo) => {
+                let error = AttributeError::new("repo", "holds a password, which would show in the checkout and in lists of processes");
+                errors.push(error.help("write the address without it, and give it as `password (secret)\"...\"`, with `username`"));
+            }
             _ => {}
+        }
+        if desired.password.is_some() && !desired.repo.as_deref().is_some_and(|repo| repo.starts_with("https://")) {
+            errors.push(AttributeError::new("password", "is for an https:// address, which nobody can read on the way"));
+        }
+        if desired.username.is_some() && desired.password.is_none() {
+            errors.push(AttributeError::new("username", "needs `password`").help("for ssh it belongs into the address: ssh://name@host/path"));
+        }
+        if desired.proxy.as_deref().is_some_and(|proxy| has_password(proxy) || proxy.contains(char::is_whitespace)) {
+            errors.push(AttributeError::new("proxy", "is an address such as \"http://proxy:3128\", without a password"));
         }
         if desired.revision.as_deref().is_some_and(|revision| !is_revision(revision)) {
             errors.push(AttributeError::new("revision", "is no name of a branch, tag or commit"));
@@ -64,18 +95,6 @@ attributes! {
         }
         errors
     }
-}
-
-/// Git takes further forms that run programs (`ext::`) or are read as options.
-fn is_repository(repo: &str) -> bool {
-    let plain = !repo.contains(|c: char| c.is_control() || c.is_whitespace());
-    let scheme = ["https://", "http://", "ssh://", "git://", "file://"].iter().any(|scheme| repo.starts_with(scheme));
-    let scp = repo.split_once(':').is_some_and(|(host, path)| {
-        let fits = |c: char| c.is_ascii_alphanumeric() || "@._-".contains(c);
-        !host.is_empty() && !host.starts_with('-') && host.chars().all(fits) && !path.starts_with(':') && !path.is_empty()
-    });
-    let is_option = repo.strip_prefix("ssh://").is_some_and(|rest| rest.starts_with('-'));
-    plain && !is_option && (scheme || scp || repo.starts_with('/'))
 }
 
 fn is_revision(revision: &str) -> bool {
@@ -123,7 +142,7 @@ impl ResourceType for GitType {
         };
         let mut changes = Vec::new();
         if desired.repo.is_some() && desired.repo != observed.repo {
-            let before = observed.repo.as_deref().unwrap_or_default().to_owned();
+            let before = blotted(observed.repo.as_deref().unwrap_or_default());
             changes.push(Change::update("repo", before, desired.repo.clone().unwrap_or_default()));
         }
         if let Some(target) = observed.target.as_ref().filter(|target| *target != head) {
@@ -145,7 +164,7 @@ impl ResourceType for GitType {
         let parent = desired.path.parent().map(|parent| format!("path:{parent}"));
         let parent = parent.into_iter().chain(local_repository(desired).map(|repo| format!("path:{repo}")));
         let footprint = Footprint::default().own(format!("path:{}", desired.path)).need("package:git");
-        let footprint = parent.fold(footprint, Footprint::need);
+        let footprint = parent.chain(desired.identity.iter().map(|key| format!("path:{key}"))).fold(footprint, Footprint::need);
         desired.user.iter().fold(footprint, |footprint, user| footprint.need(format!("user:{user}")))
     }
 
@@ -169,22 +188,22 @@ fn short(commit: &str) -> String {
 }
 
 /// Git without hooks, questions or anybody's settings but the user's own.
-fn program(host: &Host, git: &Git) -> Command {
+fn program(host: &Host, git: &Git) -> Result<Command, Failure> {
     let options = ["-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", "-c", "advice.detachedHead=false"];
     let command = host.command("git").arguments(options).environment("GIT_TERMINAL_PROMPT", "0").timeout(Some(git.timeout.0));
-    let command = command.environment("GIT_SSH_COMMAND", "ssh -o BatchMode=yes").capture(4 << 20);
-    match &git.user {
+    let command = remote::equip(host, git, command.capture(4 << 20))?;
+    Ok(match &git.user {
         Some(user) => command.user(user),
         // Root may look after a checkout that belongs to somebody else.
         None => command
             .argument("-c")
             .argument(format!("safe.directory={}", host.locate(git.path.as_path()).display()))
             .environment("HOME", "/root"),
-    }
+    })
 }
 
-fn inside(host: &Host, git: &Git) -> Command {
-    program(host, git).argument("-C").argument(host.locate(git.path.as_path()).to_string_lossy())
+fn inside(host: &Host, git: &Git) -> Result<Command, Failure> {
+    Ok(program(host, git)?.argument("-C").argument(host.locate(git.path.as_path()).to_string_lossy()))
 }
 
 fn observe(host: &Host, git: &Git) -> Result<ObservedGit, ObserveError> {
@@ -200,7 +219,7 @@ fn observe(host: &Host, git: &Git) -> Result<ObservedGit, ObserveError> {
         return Ok(ObservedGit { occupied: stat.kind != FileKind::Folder || !names.is_empty(), ..nothing });
     }
     let ask = |arguments: &[&str]| -> Result<Option<String>, ObserveError> {
-        let output = inside(host, git).arguments(arguments.iter().copied()).run()?;
+        let output = inside(host, git)?.arguments(arguments.iter().copied()).run()?;
         Ok(if output.is_success() { Some(output.text()?.trim().to_owned()) } else { None })
     };
     // A clone that was killed half way has no index yet, and no file is checked out.
@@ -247,7 +266,7 @@ fn resolve(host: &Host, git: &Git, revision: &str, ask: &Ask<'_>) -> Result<Stri
     let repo = git.repo.as_deref().unwrap_or("origin");
     let branch = if revision == REMOTE_HEAD { REMOTE_HEAD.to_owned() } else { format!("refs/heads/{revision}") };
     let names = [branch, format!("refs/tags/{revision}"), format!("refs/tags/{revision}^{{}}")];
-    let output = program(host, git).arguments(["ls-remote", "--", repo]).arguments(names.iter().cloned()).succeed()?;
+    let output = program(host, git)?.arguments(["ls-remote", "--", repo]).arguments(names.iter().cloned()).succeed()?;
     let text = output.text()?;
     remote_commit(&text, &names).ok_or_else(|| {
         let failure = Failure::new(format!("{repo} has neither a branch nor a tag {revision}"));
@@ -274,7 +293,7 @@ fn clone(host: &Host, git: &Git, occupied: bool) -> Result<(), Failure> {
         host.create_folder(git.path.as_path(), Ownership { uid, ..Ownership::default() })?;
     }
     let repo = git.repo.as_deref().unwrap_or_default();
-    let mut command = program(host, git).arguments(["clone", "--quiet", "--no-checkout"]);
+    let mut command = program(host, git)?.arguments(["clone", "--quiet", "--no-checkout"]);
     if let Some(depth) = git.depth {
         command = command.argument(format!("--depth={depth}"));
         if let Some(revision) = git.revision.as_ref().filter(|revision| !is_commit(revision)) {
@@ -288,7 +307,7 @@ fn clone(host: &Host, git: &Git, occupied: bool) -> Result<(), Failure> {
 
 fn update(host: &Host, git: &Git, target: Option<&str>) -> Result<(), Failure> {
     if let Some(repo) = &git.repo {
-        inside(host, git).arguments(["config", "remote.origin.url"]).argument(repo).succeed()?;
+        inside(host, git)?.arguments(["config", "remote.origin.url"]).argument(repo).succeed()?;
     }
     if target.is_none() {
         return Ok(());
@@ -299,28 +318,28 @@ fn update(host: &Host, git: &Git, target: Option<&str>) -> Result<(), Failure> {
 
 /// Brings a revision here and returns its commit.
 fn fetch(host: &Host, git: &Git, revision: &str) -> Result<String, Failure> {
-    let known = inside(host, git).arguments(["rev-parse", "--verify", "--quiet"]).argument(format!("{revision}^{{commit}}")).run()?;
+    let known = inside(host, git)?.arguments(["rev-parse", "--verify", "--quiet"]).argument(format!("{revision}^{{commit}}")).run()?;
     if is_commit(revision) && known.is_success() {
         return Ok(revision.to_lowercase());
     }
-    let mut command = inside(host, git).arguments(["fetch", "--quiet", "--force", "--tags"]);
+    let mut command = inside(host, git)?.arguments(["fetch", "--quiet", "--force", "--tags"]);
     if let Some(depth) = git.depth {
         command = command.argument(format!("--depth={depth}"));
     }
     command.arguments(["origin", revision]).succeed()?;
-    let fetched = inside(host, git).arguments(["rev-parse", "--verify", "FETCH_HEAD^{commit}"]).succeed()?;
+    let fetched = inside(host, git)?.arguments(["rev-parse", "--verify", "FETCH_HEAD^{commit}"]).succeed()?;
     Ok(fetched.text()?.trim().to_owned())
 }
 
 fn check_out(host: &Host, git: &Git, commit: &str) -> Result<(), Failure> {
     let force: &[&str] = if git.force { &["--force"] } else { &[] };
-    let command = inside(host, git).arguments(["checkout", "--quiet", "--detach"]).arguments(force.iter().copied()).argument(commit);
+    let command = inside(host, git)?.arguments(["checkout", "--quiet", "--detach"]).arguments(force.iter().copied()).argument(commit);
     command.succeed().map_err(|failure| {
         let help = "somebody worked in the checkout; save that work, or say `force=#true` to throw it away";
         if failure.message.contains("would be overwritten") { failure.help(help) } else { failure }
     })?;
     if git.submodules {
-        inside(host, git).arguments(["submodule", "update", "--quiet", "--init", "--recursive"]).succeed()?;
+        inside(host, git)?.arguments(["submodule", "update", "--quiet", "--init", "--recursive"]).succeed()?;
     }
     Ok(())
 }
@@ -428,13 +447,22 @@ mod tests {
     }
 
     #[test]
-    fn places_that_run_programs_are_refused() {
-        for repo in ["ext::sh -c id", "-u", "--upload-pack=x", "ssh://-oProxyCommand=x", "relative", "a b", "host:", "a::b"] {
-            assert!(!is_repository(repo), "{repo}");
-        }
-        for repo in ["https://x/y.git", "git@github.com:a/b.git", "/srv/git/x", "ssh://u@h/x", "host:path"] {
-            assert!(is_repository(repo), "{repo}");
-        }
+    fn a_password_in_an_address_is_refused_and_one_on_the_host_is_not_shown() {
+        let trial = Trial::new();
+        let canary = Value::from("https://deploy:canary@example.org/app.git");
+        let refused = Trial::refuses::<GitType>("/x", &[("repo", canary)]);
+        assert!(refused.contains("holds a password") && !refused.contains("canary"), "{refused}");
+        assert!(Trial::refuses::<GitType>("/x", &[("repo", Value::from("http://x/y")), ("password", Value::from("p"))]).contains("https"));
+        let repo = ("repo", Value::from(repository(&trial)));
+        trial.converge(&GitType, "/work", std::slice::from_ref(&repo)).unwrap();
+        let old = ["config", "remote.origin.url", "https://deploy:canary@example.org/app.git"];
+        trial.host.command("git").arguments(old).directory(trial.path("/work")).succeed().unwrap();
+        let made = trial.converge(&GitType, "/work", &[repo]).unwrap();
+        assert!(made[0].starts_with("~ repo: https://deploy:(secret)@example.org/app.git -> "), "{made:?}");
+    }
+
+    #[test]
+    fn revisions_are_names() {
         for revision in ["", "-x", "a..b", "a b", "HEAD@{1}", "../x"] {
             assert!(!is_revision(revision), "{revision}");
         }
