@@ -4,6 +4,7 @@
 mod accounts;
 mod commands;
 mod order;
+mod settings;
 mod system;
 
 use keel_tests::lab::{Image, Lab};
@@ -104,4 +105,9 @@ fn lab_files_and_commands() {
 #[test]
 fn lab_packages_services_and_tables() {
     check(&system::ROWS, &Image::bare());
+}
+
+#[test]
+fn lab_names_keys_units_and_filters() {
+    check(&settings::ROWS, &Image::bare());
 }

@@ -11,6 +11,7 @@ use crate::catalog::{Effect, Resource};
 use crate::change::Change;
 use crate::footprint::Footprint;
 use crate::schema::TypeSchema;
+use crate::value::Map;
 
 /// Why something could not be observed or applied, for people: one sentence, then what to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +103,15 @@ pub struct Nature {
     pub refreshable: bool,
 }
 
+/// A thing on the host in the words of a manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Described {
+    /// Its title.
+    pub title: String,
+    /// The attributes that would keep it as it is.
+    pub attributes: Map,
+}
+
 /// What one apply is given.
 pub struct Work<'a, T: ResourceType> {
     /// What shall be.
@@ -175,6 +185,15 @@ pub trait ResourceType: Sized + Send + Sync + 'static {
         })
     }
 
+    /// What of the type is on the host: everything, or the things of one title. A manifest of it plans
+    /// to nothing. None where the type cannot tell.
+    ///
+    /// # Errors
+    /// What kept it from being read.
+    fn describe(&self, _host: &Self::Host, _title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
+        Ok(None)
+    }
+
     /// The attributes that remove what an earlier catalog declared; none if the type cannot.
     fn removal(&self) -> Option<(&'static str, &'static str)> {
         self.schema_has_ensure_absent().then_some(("ensure", "absent"))
@@ -211,6 +230,11 @@ pub trait AnyType<H: ?Sized>: Send + Sync {
     fn removal(&self) -> Option<(&'static str, &'static str)>;
     /// Checks one resource's attributes the way a run would, for the compiler.
     fn check(&self, resource: &Resource) -> Result<Footprint, Vec<AttributeError>>;
+    /// What of the type is on the host, see [`ResourceType::describe`].
+    ///
+    /// # Errors
+    /// As there.
+    fn describe(&self, host: &H, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure>;
     /// Makes the group of these resources for a run; members keep the given order.
     fn group<'t>(&'t self, resources: &[&Resource]) -> Result<Box<dyn Group<H> + 't>, (usize, Vec<AttributeError>)>;
 }
@@ -325,6 +349,10 @@ impl<T: ResourceType> AnyType<T::Host> for T {
     fn check(&self, resource: &Resource) -> Result<Footprint, Vec<AttributeError>> {
         let desired = T::Desired::from_attributes(&resource.address.title, &resource.attributes)?;
         Ok(ResourceType::footprint(self, &desired))
+    }
+
+    fn describe(&self, host: &T::Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
+        ResourceType::describe(self, host, title)
     }
 
     fn group<'t>(&'t self, resources: &[&Resource]) -> Result<Box<dyn Group<T::Host> + 't>, (usize, Vec<AttributeError>)> {

@@ -6,7 +6,8 @@ use keel_engine::attributes;
 use keel_engine::attributes::AttributeError;
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Failure, Nature, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Nature, ObserveError, ResourceType, Work};
+use keel_engine::value::{Map, Value};
 
 use crate::accounts::{self, GroupLine, Membership};
 use crate::ensure::Ensure;
@@ -106,6 +107,19 @@ impl ResourceType for GroupType {
     fn nature(&self) -> Nature {
         Nature { serial: true, ..Nature::default() }
     }
+
+    fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
+        let groups = accounts::parse_group(&accounts::read(host, "/etc/group")?);
+        let meant = groups.into_iter().filter(|(name, _)| title.is_none_or(|title| title == name) && accounts::is_account_name(name));
+        let describe = |(title, group): (String, GroupLine)| {
+            let mut attributes = Map::from_iter([("gid".to_owned(), Value::Int(i64::from(group.gid)))]);
+            if !group.members.is_empty() {
+                attributes.insert("members".to_owned(), Value::from(group.members.into_iter().collect::<Vec<_>>()));
+            }
+            Described { title, attributes }
+        };
+        Ok(Some(meant.map(describe).collect()))
+    }
 }
 
 /// The members that the group shall have.
@@ -147,8 +161,6 @@ fn apply(host: &Host, work: &Work<'_, GroupType>) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use keel_engine::value::Value;
-
     use super::*;
     use crate::trial::{Trial, list};
 

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use keel_engine::attributes::{AbsolutePath, AttributeError, AttributeValue, wrong_type};
 use keel_engine::change::{Change, Shown};
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Failure, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, ObserveError, ResourceType, Work};
 use keel_engine::schema::Kind;
-use keel_engine::value::Value;
+use keel_engine::value::{Map, Value};
 
 use crate::ensure::Ensure;
 use crate::host::Host;
@@ -185,6 +185,22 @@ impl ResourceType for HostEntryType {
             .need(format!("path:{file}"))
             .provide(format!("host:{}", desired.name))
             .write(format!("path:{file}#{}", desired.name))
+    }
+
+    fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
+        let text = host.read_text(USUAL_FILE)?.unwrap_or_default();
+        let entries: Vec<Entry> = text.lines().filter_map(Entry::parse).filter(|entry| is_name(&entry.name)).collect();
+        // A name with several lines cannot be told by its title alone.
+        let once = |name: &str| entries.iter().filter(|entry| entry.name == name).count() == 1;
+        let meant = entries.iter().filter(|entry| title.is_none_or(|title| title == entry.name) && once(&entry.name));
+        let describe = |entry: &Entry| {
+            let mut attributes = Map::from_iter([("ip".to_owned(), Value::from(entry.ip.as_str()))]);
+            if !entry.aliases.is_empty() {
+                attributes.insert("aliases".to_owned(), Value::from(entry.aliases.clone()));
+            }
+            Described { title: entry.name.clone(), attributes }
+        };
+        Ok(Some(meant.map(describe).collect()))
     }
 }
 

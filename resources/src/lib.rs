@@ -3,32 +3,48 @@
 //! A type is one file and one line in [`all`].
 
 mod accounts;
+pub mod acl;
+pub mod alternatives;
+pub mod apt_pin;
+pub mod apt_repository;
 pub mod archive;
 pub mod block;
 #[cfg(test)]
 mod contract;
 pub mod cron;
+pub mod debconf;
 pub mod ensure;
 pub mod exec;
 pub mod file;
 pub mod git;
 pub mod group;
 pub mod host;
+pub mod hostname;
 pub mod hosts;
 pub mod identity;
 pub mod ini;
+pub mod kernel_module;
 pub mod line;
+pub mod locale;
 pub mod mount;
+pub mod nftables;
 pub mod package;
 pub mod pattern;
 pub mod service;
+pub mod ssh_authorized_key;
+mod ssh_key;
+pub mod ssh_known_host;
+pub mod swap;
 pub mod sysctl;
+pub mod systemd_unit;
 mod text_file;
 mod text_part;
+pub mod timezone;
 #[cfg(test)]
 mod trial;
 pub mod user;
 pub mod wait;
+mod whole_file;
 
 use std::sync::OnceLock;
 
@@ -45,16 +61,30 @@ use host::Host;
 pub fn all() -> Vec<&'static dyn AnyType<Host>> {
     vec![
         &package::PackageType,
+        &apt_repository::AptRepositoryType,
+        &apt_pin::AptPinType,
+        &debconf::DebconfType,
+        &alternatives::AlternativesType,
         &service::ServiceType,
+        &systemd_unit::SystemdUnitType,
         &file::FileType,
         &line::LineType,
         &block::BlockType,
         &ini::IniType,
+        &acl::AclType,
         &hosts::HostEntryType,
+        &hostname::HostnameType,
+        &timezone::TimezoneType,
+        &locale::LocaleType,
         &sysctl::SysctlType,
+        &kernel_module::KernelModuleType,
         &mount::MountType,
+        &swap::SwapType,
+        &nftables::NftablesType,
         &user::UserType,
         &group::GroupType,
+        &ssh_authorized_key::AuthorizedKeyType,
+        &ssh_known_host::KnownHostType,
         &exec::ExecType,
         &cron::CronType,
         &git::GitType,

@@ -3,12 +3,15 @@
 use keel_engine::attributes::{AbsolutePath, AttributeError, AttributeValue};
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Failure, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, ObserveError, ResourceType, Work};
 use keel_engine::schema::Kind;
-use keel_engine::value::Value;
+use keel_engine::value::{Map, Value};
 
 use crate::ensure::Ensure;
 use crate::host::{Host, NewFile};
+
+/// Where the settings for the next boot are.
+const FOLDER: &str = "/etc/sysctl.d";
 
 /// The value of a setting: a text or a number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +92,7 @@ impl Sysctl {
     fn file(&self) -> String {
         match &self.file {
             Some(file) => file.to_string(),
-            None => format!("/etc/sysctl.d/60-{}.conf", self.name.replace('/', ".")),
+            None => format!("{FOLDER}/60-{}.conf", self.name.replace('/', ".")),
         }
     }
 
@@ -170,6 +173,25 @@ impl ResourceType for SysctlType {
         let folder = file.rsplit_once('/').map_or("/", |(folder, _)| folder);
         let footprint = Footprint::default().own(format!("sysctl:{}", desired.name)).need(format!("path:{folder}"));
         if desired.persist { footprint.write(format!("path:{file}")) } else { footprint }
+    }
+
+    /// The settings that have a file of their own; a kernel has a thousand others.
+    fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
+        let mut found = Vec::new();
+        for entry in host.list(FOLDER)?.unwrap_or_default() {
+            let file = entry.name.to_string_lossy().into_owned();
+            let path = format!("{FOLDER}/{file}");
+            let Some(text) = host.read_text(&path).ok().flatten() else { continue };
+            let Some((name, value)) = text.trim_end().split_once(" = ").filter(|(_, value)| !value.contains('\n')) else { continue };
+            let mut attributes = Map::from_iter([("value".to_owned(), Value::from(value))]);
+            if file != format!("60-{}.conf", name.replace('/', ".")) {
+                attributes.insert("file".to_owned(), Value::from(path));
+            }
+            if text == format!("{name} = {value}\n") && title.is_none_or(|title| title == name) {
+                found.push(Described { title: name.to_owned(), attributes });
+            }
+        }
+        Ok(Some(found))
     }
 }
 

@@ -60,7 +60,7 @@ attributes! {
     }
 }
 
-fn split_port(text: &str) -> Option<(&str, u16)> {
+pub(crate) fn split_port(text: &str) -> Option<(&str, u16)> {
     let (host, port) = text.rsplit_once(':')?;
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let host = bare.or((!host.contains([':', '[', ']'])).then_some(host))?;

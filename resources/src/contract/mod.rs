@@ -3,6 +3,7 @@
 //! Looking twice finds the same and leaves every byte, mode and time as it was. Applying makes exactly
 //! the planned changes, within the footprint. A second run has nothing to do. A secret shows nowhere.
 
+mod host_settings;
 mod scenarios;
 mod snapshot;
 
@@ -192,6 +193,22 @@ fn no_secret_shows_in_what_a_type_gives_out() {
             for scenario in used {
                 check_canary(scenario, attribute.name);
             }
+        }
+    }
+}
+
+#[test]
+fn what_a_type_describes_plans_to_nothing() {
+    for scenario in &scenarios() {
+        let Some(trial) = scenario.trial().filter(|trial| !trial.host.is_machine()) else { continue };
+        let kind = the_type(scenario.type_name);
+        converge(kind, &trial.host, &resource(scenario, attributes(scenario, &trial))).unwrap();
+        for described in kind.describe(&trial.host, None).unwrap().unwrap_or_default() {
+            let mut found = resource(scenario, described.attributes);
+            found.address = Address::new(scenario.type_name, described.title.as_str());
+            assert_eq!(look(kind, &trial.host, &found), Ok(vec![]), "{} as it describes itself: {:?}", found.address, found.attributes);
+            let again = kind.describe(&trial.host, Some(&described.title)).unwrap().unwrap_or_default();
+            assert!(!again.is_empty() && again.iter().all(|again| again.title == described.title), "{} by its title", found.address);
         }
     }
 }

@@ -30,7 +30,8 @@ pub(super) enum Needs {
 }
 
 /// Types that a scratch folder cannot hold, with the test that holds them against a real system.
-pub(super) const PROVED_IN_THE_LAB: &[(&str, &str)] = &[("package", "tests/lab_types.rs"), ("service", "tests/lab_types.rs")];
+pub(super) const PROVED_IN_THE_LAB: &[(&str, &str)] =
+    &[("package", "tests/lab_types.rs"), ("service", "tests/lab_types.rs"), ("debconf", "tests/lab_types.rs")];
 
 impl Scenario {
     /// A host in the first state; none where the scenario needs what this machine has not.
@@ -59,16 +60,19 @@ const ACCOUNTS: &[(&str, &str)] = &[
 ];
 const HASH: &str = "$6$salt$hash";
 
-fn text(text: &str) -> Value {
+pub(super) fn text(text: &str) -> Value {
     Value::from(text)
 }
 
-fn table(entries: &[(&str, Value)]) -> Value {
+pub(super) fn table(entries: &[(&str, Value)]) -> Value {
     Value::Map(entries.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect::<Map>())
 }
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    [files(), file_parts(), table_entries(), accounts(), acts(), checkouts(), archives(), waits()].into_iter().flatten().collect()
+    [files(), file_parts(), table_entries(), accounts(), acts(), checkouts(), archives(), waits(), super::host_settings::scenarios()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn files() -> Vec<Scenario> {
@@ -100,7 +104,7 @@ fn files() -> Vec<Scenario> {
 }
 
 /// A scenario of a type that keeps its things in a file and needs nothing else.
-fn part(
+pub(super) fn part(
     type_name: &'static str,
     title: &'static str,
     files: &'static [(&'static str, &'static str)],

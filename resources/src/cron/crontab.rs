@@ -145,6 +145,20 @@ impl Crontab {
         Some(Job { environment, ..job })
     }
 
+    /// All jobs by their names; one that nobody named by its command, under which it would be adopted.
+    pub(super) fn jobs(&self) -> Vec<(String, Job)> {
+        let names = self.lines.iter().filter_map(|line| line.strip_prefix(MARK));
+        let mut jobs: Vec<(String, Job)> = names.filter_map(|name| Some((name.to_owned(), self.named(name)?))).collect();
+        let unnamed = self.lines.iter().filter_map(|line| Job::parse(line)).filter(|job| self.has_unnamed(job));
+        let unnamed: Vec<(String, Job)> = unnamed.map(|job| (job.command.clone(), job)).collect();
+        for (name, job) in unnamed {
+            if !jobs.iter().any(|(known, _)| *known == name) {
+                jobs.push((name, job));
+            }
+        }
+        jobs
+    }
+
     /// Where a job like this stands that nobody named.
     fn unnamed(&self, job: &Job) -> Option<usize> {
         let bare = Job { environment: Vec::new(), ..job.clone() };

@@ -5,9 +5,9 @@ mod crontab;
 use keel_engine::attributes::{AttributeError, AttributeValue, wrong_type};
 use keel_engine::change::{Change, Shown};
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Failure, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, ObserveError, ResourceType, Work};
 use keel_engine::schema::Kind;
-use keel_engine::value::Value;
+use keel_engine::value::{Map, Value};
 use keel_engine::{attributes, choices};
 
 use crate::ensure::Ensure;
@@ -212,6 +212,36 @@ impl ResourceType for CronType {
         let footprint = Footprint::default().need("package:cron").need(format!("user:{}", desired.user));
         footprint.own(format!("cron:{}/{}", desired.user, desired.name))
     }
+
+    fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
+        let mut found = Vec::new();
+        for entry in host.list(SPOOL)?.unwrap_or_default() {
+            let user = entry.name.to_string_lossy().into_owned();
+            let Some(text) = host.read_text(format!("{SPOOL}/{user}")).ok().flatten() else { continue };
+            let jobs = Crontab::parse(&text).jobs().into_iter().filter(|(name, _)| title.is_none_or(|title| title == name));
+            found.extend(jobs.map(|(title, job)| Described { title, attributes: describe(&user, &job) }));
+        }
+        Ok(Some(found))
+    }
+}
+
+fn describe(user: &str, job: &Job) -> Map {
+    let mut attributes =
+        Map::from_iter([("user".to_owned(), Value::from(user)), ("command".to_owned(), Value::from(job.command.as_str()))]);
+    match &job.schedule {
+        Schedule::Special(word) => {
+            attributes.insert("special".to_owned(), Value::from(word.as_str()));
+        }
+        Schedule::Fields(fields) => {
+            let names = ["minute", "hour", "monthday", "month", "weekday"];
+            let given = names.into_iter().zip(fields).filter(|(_, field)| *field != "*");
+            attributes.extend(given.map(|(name, field)| (name.to_owned(), Value::from(field.split(',').collect::<Vec<_>>()))));
+        }
+    }
+    if !job.environment.is_empty() {
+        attributes.insert("environment".to_owned(), Value::from(job.environment.clone()));
+    }
+    attributes
 }
 
 /// Fails where a crontab cannot be written and nothing that the catalog declares will change that.

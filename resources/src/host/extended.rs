@@ -1,10 +1,15 @@
 //! Extended attributes: ACLs, labels and what users attach, kept when a file's content is replaced.
 
 use std::ffi::CStr;
+use std::path::Path;
 
-use rustix::fd::AsFd;
-use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fremovexattr, fsetxattr};
+use keel_engine::resource::Failure;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{Mode, OFlags, XattrFlags, fgetxattr, flistxattr, fremovexattr, fsetxattr, openat};
 use rustix::io::Errno;
+
+use super::place::LastLink;
+use super::{Host, fault};
 
 /// Attributes that speak of the old content and would be wrong, or a danger, on new content.
 const BOUND_TO_CONTENT: [&[u8]; 3] = [b"security.capability", b"security.ima", b"security.evm"];
@@ -60,5 +65,49 @@ fn copy_one(old: impl AsFd, new: impl AsFd, name: &CStr) -> Result<(), Errno> {
         // Without root nobody sets labels and trusted attributes; the system's default stands then.
         Err(Errno::PERM | Errno::OPNOTSUPP) if !name.to_bytes().starts_with(b"system.") => Ok(()),
         result => result,
+    }
+}
+
+impl Host {
+    /// The value of an extended attribute of a file or folder; a link is not followed. None if it has none.
+    ///
+    /// # Errors
+    /// There is no such file, or its file system has no extended attributes.
+    pub(crate) fn extended(&self, path: impl AsRef<Path>, name: &CStr) -> Result<Option<Vec<u8>>, Failure> {
+        let path = path.as_ref();
+        let file = self.open_for_extended(path)?;
+        let mut value = vec![0u8; BYTES_MAX];
+        match fgetxattr(&file, name, &mut value[..]) {
+            Ok(length) => {
+                value.truncate(length);
+                Ok(Some(value))
+            }
+            Err(Errno::NODATA) => Ok(None),
+            Err(errno) => Err(fault::failure("read the extended attributes of", path, errno)),
+        }
+    }
+
+    /// Sets an extended attribute, or removes it.
+    ///
+    /// # Errors
+    /// As [`Host::extended`], or the system refuses.
+    pub(crate) fn set_extended(&self, path: impl AsRef<Path>, name: &CStr, value: Option<&[u8]>) -> Result<(), Failure> {
+        let path = path.as_ref();
+        let file = self.open_for_extended(path)?;
+        let result = match value {
+            Some(value) => fsetxattr(&file, name, value, XattrFlags::empty()),
+            None => fremovexattr(&file, name),
+        };
+        match result {
+            Err(Errno::NODATA) if value.is_none() => Ok(()),
+            result => result.map_err(|errno| fault::failure("set the extended attributes of", path, errno)),
+        }
+    }
+
+    fn open_for_extended(&self, path: &Path) -> Result<OwnedFd, Failure> {
+        let failed = |errno| fault::failure("open", path, errno);
+        let place = self.find(path, LastLink::Kept)?.ok_or_else(|| failed(Errno::NOENT))?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        openat(&place.folder, &place.name, flags, Mode::empty()).map_err(failed)
     }
 }

@@ -27,7 +27,7 @@ pub enum Scalar {
 
 impl Scalar {
     /// The text as it goes into the file.
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         match self {
             Scalar::Plain(text) => text,
             Scalar::Secret(secret) => secret.reveal_secret_text(),
@@ -37,7 +37,7 @@ impl Scalar {
 
 impl Setting {
     /// The values, none where the key shall not be there.
-    pub(super) fn scalars(&self) -> &[Scalar] {
+    pub(crate) fn scalars(&self) -> &[Scalar] {
         match self {
             Setting::Absent => &[],
             Setting::One(value) => std::slice::from_ref(value),
@@ -46,7 +46,7 @@ impl Setting {
     }
 
     /// Whether any part of it is a secret.
-    pub(super) fn is_secret(&self) -> bool {
+    pub(crate) fn is_secret(&self) -> bool {
         self.scalars().iter().any(|value| matches!(value, Scalar::Secret(_)))
     }
 }

@@ -8,11 +8,13 @@ use keel_engine::attributes::{AbsolutePath, AttributeError};
 use keel_engine::catalog::Effect;
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Failure, Nature, ObserveError, Refreshed, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Nature, ObserveError, Refreshed, ResourceType, Work};
+use keel_engine::value::{Map, Value};
 
 use crate::host::Host;
 use crate::text_file::{Content, edit_text};
-use tables::{Live, TableLine, parse_mountinfo, with_line};
+pub(crate) use tables::TableLine;
+use tables::{Live, parse_mountinfo, with_line};
 
 keel_engine::choices! {
     /// How far a file system goes.
@@ -213,6 +215,28 @@ impl ResourceType for MountType {
         }
         if desired.ensure == Ensure::Mounted { footprint.provide(format!("path:{point}")) } else { footprint }
     }
+
+    fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
+        let table = host.read_text(TABLE)?.unwrap_or_default();
+        let live = parse_mountinfo(&host.read_text(LIVE)?.unwrap_or_default());
+        let lines = table.lines().filter_map(TableLine::parse).filter(|line| line.fstype != "swap" && line.point.starts_with('/'));
+        let describe = |line: TableLine| {
+            let options: Vec<&str> = line.options.split(',').collect();
+            let mut attributes = Map::from_iter([
+                ("device".to_owned(), Value::from(line.device.as_str())),
+                ("fstype".to_owned(), Value::from(line.fstype.as_str())),
+            ]);
+            attributes.insert("options".to_owned(), Value::from(options));
+            for (name, number) in [("dump", line.dump), ("pass", line.pass)].into_iter().filter(|(_, number)| *number != 0) {
+                attributes.insert(name.to_owned(), Value::Int(i64::from(number)));
+            }
+            if !live.contains_key(line.point.as_str()) {
+                attributes.insert("ensure".to_owned(), Value::from("defined"));
+            }
+            Described { title: line.point, attributes }
+        };
+        Ok(Some(lines.filter(|line| title.is_none_or(|title| title == line.point)).map(describe).collect()))
+    }
 }
 
 /// Fails where the table's folder or the directory to mount on is missing and nothing declares it.
@@ -311,8 +335,6 @@ fn reload_units(host: &Host) {
 
 #[cfg(test)]
 mod tests {
-    use keel_engine::value::Value;
-
     use super::*;
     use crate::trial::{Trial, list};
 

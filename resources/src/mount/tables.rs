@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 /// A line of `/etc/fstab`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct TableLine {
-    pub(super) device: String,
-    pub(super) point: String,
-    pub(super) fstype: String,
-    pub(super) options: String,
-    pub(super) dump: u32,
-    pub(super) pass: u32,
+pub(crate) struct TableLine {
+    pub(crate) device: String,
+    pub(crate) point: String,
+    pub(crate) fstype: String,
+    pub(crate) options: String,
+    pub(crate) dump: u32,
+    pub(crate) pass: u32,
 }
 
 impl TableLine {
     /// Reads a line; none for comments, empty lines and what makes no sense.
-    pub(super) fn parse(line: &str) -> Option<Self> {
+    pub(crate) fn parse(line: &str) -> Option<Self> {
         if line.trim_start().starts_with('#') {
             return None;
         }
@@ -31,7 +31,7 @@ impl TableLine {
         })
     }
 
-    pub(super) fn to_line(&self) -> String {
+    pub(crate) fn to_line(&self) -> String {
         let Self { device, point, fstype, options, dump, pass } = self;
         format!("{}\t{}\t{fstype}\t{}\t{dump}\t{pass}", escape(device), escape(point), escape(options))
     }

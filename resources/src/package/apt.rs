@@ -23,6 +23,9 @@ const POLICY_BYTES_MAX: usize = 16 << 20;
 const SOURCES: [&str; 4] = ["/etc/apt/sources.list", "/etc/apt/sources.list.d", "/etc/apt/preferences", "/etc/apt/preferences.d"];
 const LISTS: &str = "/var/lib/apt/lists";
 
+/// Where apt keeps which packages nobody asked for.
+pub(super) const AUTOMATIC_FILE: &str = "/var/lib/apt/extended_states";
+
 /// When this process last fetched the lists, in nanoseconds since 1970.
 static FETCHED: Mutex<Option<i64>> = Mutex::new(None);
 
@@ -49,6 +52,13 @@ pub(super) fn fetch_lists(host: &Host) -> Result<bool, Failure> {
     apt_get(host).argument("update").succeed()?;
     *fetched = Some(now);
     Ok(true)
+}
+
+/// Fetches the lists of the archives in one file, and takes everything but a success as a failure.
+pub(crate) fn fetch_lists_of(host: &Host, file: &str) -> Result<(), Failure> {
+    let only = ["-o".to_owned(), format!("Dir::Etc::sourcelist={file}"), "-o".to_owned(), "Dir::Etc::sourceparts=-".to_owned()];
+    let command = apt_get(host).arguments(only).arguments(["-o", "APT::Get::List-Cleanup=0", "--error-on=any", "update"]);
+    command.succeed().map(drop)
 }
 
 /// When a file or folder last changed, in nanoseconds since 1970.

@@ -59,6 +59,22 @@ pub(super) fn look_up(status: &[u8], names: &[&str]) -> Vec<Known> {
     known
 }
 
+/// The names of all installed packages of the host's own architecture, and whether each is on hold.
+pub(super) fn installed(status: &[u8]) -> Vec<(String, bool)> {
+    let parsed: Vec<(&str, Paragraph<'_>)> = paragraphs(status).map(|(name, paragraph)| (name, parse_paragraph(paragraph))).collect();
+    let native = parsed.iter().find(|(name, _)| *name == "dpkg").map_or("", |(_, dpkg)| dpkg.architecture);
+    let is_meant = |paragraph: &Paragraph<'_>| {
+        matches!(paragraph.known.state, State::Installed(_)) && (paragraph.architecture == native || paragraph.architecture == "all")
+    };
+    parsed.iter().filter(|(_, paragraph)| is_meant(paragraph)).map(|(name, paragraph)| ((*name).to_owned(), paragraph.known.held)).collect()
+}
+
+/// The packages that apt's own file says came along with others.
+pub(super) fn automatic_names(text: &str) -> BTreeSet<&str> {
+    let automatic = text.split("\n\n").filter(|paragraph| paragraph.lines().any(|line| line == "Auto-Installed: 1"));
+    automatic.filter_map(|paragraph| paragraph.lines().find_map(|line| line.strip_prefix("Package: "))).collect()
+}
+
 fn split_name(name: &str) -> (&str, Option<&str>) {
     name.split_once(':').map_or((name, None), |(name, architecture)| (name, Some(architecture)))
 }
@@ -217,6 +233,14 @@ Version: 1
         assert_eq!(known[0], Known { state: State::Installed("2.36-9".to_owned()), held: false });
         assert_eq!(known[1], Known { state: State::Installed("2.36-8".to_owned()), held: true });
         assert_eq!(known[2].state, State::Absent);
+    }
+
+    #[test]
+    fn what_is_installed_is_listed_by_who_wanted_it() {
+        let expected = [("dpkg".to_owned(), false), ("exim4-daemon-light".to_owned(), false), ("libc6".to_owned(), false)];
+        assert_eq!(installed(STATUS.as_bytes()), expected);
+        let automatic = automatic_names("Package: a\nAuto-Installed: 1\n\nPackage: b\nAuto-Installed: 0\n");
+        assert_eq!(automatic, BTreeSet::from(["a"]));
     }
 
     #[test]

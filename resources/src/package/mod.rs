@@ -12,10 +12,12 @@ use std::collections::BTreeMap;
 use keel_engine::attributes::{AbsolutePath, AttributeError};
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Failure, Nature, ObserveError, Reliance, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Nature, ObserveError, Reliance, ResourceType, Work};
+use keel_engine::value::Value;
 use keel_engine::{attributes, choices};
 
 use crate::host::Host;
+pub(crate) use apt::fetch_lists_of;
 use deb::Deb;
 use dpkg::{Known, State};
 use plan::{Step, carry_out};
@@ -226,12 +228,28 @@ impl ResourceType for PackageType {
 
     fn footprint(&self, desired: &Package) -> Footprint {
         let footprint = Footprint::default().own(format!("package:{}", desired.name));
+        let name = desired.name.split(':').next().unwrap_or_default();
+        // Where packages come from, and how they shall be set up, is settled before.
+        let footprint = footprint.need("apt:sources").need("apt:preferences").need(format!("debconf-of:{name}"));
         desired.source.iter().fold(footprint, |footprint, path| footprint.need(format!("path:{path}")))
     }
 
     /// Another file may come to the place of the one that was looked at.
     fn reliance(&self, desired: &Package, _observed: &ObservedPackage) -> Reliance {
         if desired.source.is_some() { Reliance::UntilAny } else { Reliance::Firm }
+    }
+
+    /// What somebody asked for; what came along as a dependency comes along again.
+    fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
+        let status = host.read(dpkg::STATUS_FILE)?.unwrap_or_default();
+        let automatic = host.read_text(apt::AUTOMATIC_FILE)?.unwrap_or_default();
+        let automatic = dpkg::automatic_names(&automatic);
+        let installed = dpkg::installed(&status).into_iter().filter(|(name, _)| match title {
+            Some(title) => title == name,
+            None => !automatic.contains(name.as_str()),
+        });
+        let hold = |is_held: bool| is_held.then(|| ("hold".to_owned(), Value::Bool(true)));
+        Ok(Some(installed.map(|(title, is_held)| Described { title, attributes: hold(is_held).into_iter().collect() }).collect()))
     }
 
     fn nature(&self) -> Nature {
@@ -253,8 +271,6 @@ fn ask_apt(host: &Host, names: &[&str]) -> Result<BTreeMap<String, Available>, F
 
 #[cfg(test)]
 mod tests {
-    use keel_engine::value::Value;
-
     use super::*;
     use crate::trial::Trial;
 

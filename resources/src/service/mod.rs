@@ -8,13 +8,14 @@ use keel_engine::attributes::{AttributeError, AttributeValue, Span, wrong_type};
 use keel_engine::catalog::Effect;
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Failure, Nature, ObserveError, Refreshed, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Nature, ObserveError, Refreshed, ResourceType, Work};
 use keel_engine::schema::Kind;
-use keel_engine::value::Value;
+use keel_engine::value::{Map, Value};
 use keel_engine::{attributes, choices};
 
 use crate::host::Host;
-use unit::{Systemd, Unit, with_journal};
+pub(crate) use unit::Systemd;
+use unit::{Unit, with_journal};
 
 choices! {
     /// Whether a service runs.
@@ -97,7 +98,12 @@ attributes! {
 /// The kinds of units; a name without one of them is a service's.
 const SUFFIXES: [&str; 10] = [".service", ".socket", ".timer", ".mount", ".automount", ".target", ".path", ".swap", ".slice", ".scope"];
 
-fn is_unit_name(name: &str) -> bool {
+/// The kind of a unit, by the end of its name.
+pub(crate) fn unit_suffix(name: &str) -> Option<&'static str> {
+    SUFFIXES.into_iter().find(|suffix| name.len() > suffix.len() && name.ends_with(suffix))
+}
+
+pub(crate) fn is_unit_name(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
     !name.is_empty() && name.len() < 240 && !name.starts_with(['-', '.', '@']) && !name.ends_with('@') && name.chars().all(fits)
 }
@@ -105,8 +111,7 @@ fn is_unit_name(name: &str) -> bool {
 impl Service {
     /// The name with its suffix.
     fn unit(&self) -> String {
-        let complete = SUFFIXES.iter().any(|suffix| self.name.ends_with(suffix));
-        if complete { self.name.clone() } else { format!("{}.service", self.name) }
+        if unit_suffix(&self.name).is_some() { self.name.clone() } else { format!("{}.service", self.name) }
     }
 }
 
@@ -176,11 +181,24 @@ impl ResourceType for ServiceType {
     fn footprint(&self, desired: &Service) -> Footprint {
         let unit = desired.unit();
         let file = format!("path:/etc/systemd/system/{unit}");
-        Footprint::default().own(format!("unit:{unit}")).need(format!("{file}.d")).need(file)
+        Footprint::default().own(format!("unit:{unit}")).need(format!("{file}.d")).need(file).need(format!("unit-file:{unit}"))
     }
 
     fn nature(&self) -> Nature {
         Nature { refreshable: true, ..Nature::default() }
+    }
+
+    fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
+        if !host.is_machine() {
+            return Ok(None);
+        }
+        let systemd = Systemd::of(host)?;
+        let mut names = systemd.unit_files()?;
+        names.retain(|name| title.is_none_or(|title| title == name || name.strip_suffix(".service") == Some(title)));
+        let units = systemd.look(host, &names)?;
+        let described =
+            names.iter().zip(units).filter(|(_, unit)| unit.exists() || unit.enabled.is_some()).map(|(name, unit)| describe(name, &unit));
+        Ok(Some(described.collect()))
     }
 
     fn plan_refresh(&self, desired: &Service, observed: &ObservedService, effect: Effect, made: &[Change]) -> Refreshed {
@@ -213,6 +231,21 @@ impl ResourceType for ServiceType {
     }
 }
 
+/// What runs shall run, and what starts with the machine shall start with it.
+fn describe(name: &str, unit: &Unit) -> Described {
+    let enable = match unit.enabled.as_deref() {
+        Some("enabled") => Some(Value::Bool(true)),
+        Some("disabled") => Some(Value::Bool(false)),
+        Some("masked") => Some(Value::from("mask")),
+        _ => None,
+    };
+    let mut attributes: Map = enable.into_iter().map(|enable| ("enable".to_owned(), enable)).collect();
+    if unit.is_running() {
+        attributes.insert("ensure".to_owned(), Value::from("running"));
+    }
+    Described { title: name.strip_suffix(".service").unwrap_or(name).to_owned(), attributes }
+}
+
 /// A unit that is not there is as good as stopped and disabled; nothing else can be said of it.
 fn observed(service: &Service, unit: Unit) -> Result<ObservedService, ObserveError> {
     let wants_none = service.ensure != Some(Ensure::Running) && service.enable != Some(Enable::Yes);
@@ -225,11 +258,9 @@ fn observed(service: &Service, unit: Unit) -> Result<ObservedService, ObserveErr
 
 #[cfg(test)]
 mod tests {
-    use keel_engine::attributes::Attributes;
-    use keel_engine::value::Map;
-
     use super::*;
     use crate::trial::Trial;
+    use keel_engine::attributes::Attributes;
 
     fn service(attributes: &[(&str, Value)]) -> Service {
         let map: Map = attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();

@@ -78,12 +78,12 @@ fn wanted_units(host: &Host) -> Result<BTreeSet<String>, Failure> {
 }
 
 /// The manager of one run.
-pub(super) struct Systemd {
+pub(crate) struct Systemd {
     bus: Arc<Bus>,
 }
 
 impl Systemd {
-    pub(super) fn of(host: &Host) -> Result<Self, Failure> {
+    pub(crate) fn of(host: &Host) -> Result<Self, Failure> {
         Ok(Self { bus: host.bus()? })
     }
 
@@ -105,8 +105,27 @@ impl Systemd {
         units.collect()
     }
 
+    /// The names of the services, sockets and timers that have files of their own and can be enabled or are masked.
+    pub(super) fn unit_files(&self) -> Result<Vec<String>, Failure> {
+        let files: Vec<(String, String)> = self.bus.call("ListUnitFiles", &())?;
+        let name = |(path, state): (String, String)| {
+            let name = Path::new(&path).file_name()?.to_string_lossy().into_owned();
+            let is_kind = [".service", ".socket", ".timer"].iter().any(|kind| name.ends_with(kind));
+            (is_kind && !name.contains("@.") && matches!(state.as_str(), "enabled" | "disabled" | "masked")).then_some(name)
+        };
+        let mut names: Vec<String> = files.into_iter().filter_map(name).collect();
+        names.sort();
+        Ok(names)
+    }
+
     pub(super) fn look_at(&self, host: &Host, name: &str) -> Result<Unit, Failure> {
         self.look(host, &[name.to_owned()])?.pop().ok_or_else(|| Failure::new(format!("systemd says nothing of {name}")))
+    }
+
+    /// Whether the files of these units have changed since systemd read them.
+    pub(crate) fn stale(&self, names: &[String]) -> Result<Vec<bool>, Failure> {
+        let listed: Vec<Listed> = self.bus.call("ListUnitsByNames", &names)?;
+        listed.iter().map(|(_, _, _, _, _, _, path, ..)| self.bus.unit_flag(path.as_str(), "NeedDaemonReload")).collect()
     }
 
     /// Lets systemd read its files again if those of this unit have changed since it did.
@@ -118,7 +137,8 @@ impl Systemd {
         self.bus.unit_flag(&unit.path, "CanReload")
     }
 
-    fn read_again(&self) -> Result<(), Failure> {
+    /// Lets systemd read all its files again.
+    pub(crate) fn read_again(&self) -> Result<(), Failure> {
         self.bus.call("Reload", &())
     }
 

@@ -1,6 +1,7 @@
 //! The type `user`.
 
 mod change;
+mod describe;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +9,7 @@ use keel_engine::attributes;
 use keel_engine::attributes::{AbsolutePath, AttributeError, AttributeValue, wrong_type};
 use keel_engine::change::{Change, Shown};
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Failure, Nature, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Nature, ObserveError, ResourceType, Work};
 use keel_engine::schema::Kind;
 use keel_engine::text::Text;
 use keel_engine::value::Value;
@@ -217,6 +218,10 @@ impl ResourceType for UserType {
 
     fn nature(&self) -> Nature {
         Nature { serial: true, ..Nature::default() }
+    }
+
+    fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
+        describe::users(host, title).map(Some)
     }
 }
 
