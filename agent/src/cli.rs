@@ -5,7 +5,7 @@ use std::io::Write;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{agent, apply, check, compile, completions, doc, explain, facts, fmt, graph, man, plan, secret};
+use crate::commands::{agent, apply, check, compile, completions, doc, explain, facts, fmt, graph, inspect, man, plan, secret};
 use crate::error::{Error, Kind, Result};
 use crate::render::paint::Paint;
 use crate::settings::Environment;
@@ -50,6 +50,7 @@ enum Command {
     Graph(graph::Arguments),
     Doc(doc::Arguments),
     Facts(facts::Arguments),
+    Inspect(inspect::Arguments),
     Secret(secret::Arguments),
     Agent(agent::Arguments),
     Fmt(fmt::Arguments),
@@ -149,6 +150,7 @@ fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Graph(arguments) => graph::run(&arguments, context),
         Command::Doc(arguments) => doc::run(&arguments, context),
         Command::Facts(arguments) => facts::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments, context),
         Command::Secret(arguments) => secret::run(&arguments, context),
         Command::Agent(arguments) => agent::run(&arguments, context),
         Command::Fmt(arguments) => fmt::run(&arguments, context),

@@ -22,7 +22,7 @@ done
 GNUPGHOME=/tmp/row/good gpg --batch --yes --clearsign --output /tmp/row/repo/InRelease /tmp/row/repo/Release; rm /tmp/row/repo/Release
 "#;
 
-pub(super) const ROWS: [Row; 17] = [
+pub(super) const ROWS: [Row; 18] = [
     row(
         "a new archive is tried out, and one that is not signed or not there leaves nothing behind",
         &[
@@ -275,6 +275,15 @@ pub(super) const ROWS: [Row; 17] = [
             Sh(
                 "nft list table inet cut && ! systemctl list-timers | grep -q keel-nftables && ! ls /run/keel-nftables-*; nft flush ruleset",
             ),
+        ],
+    ),
+    row(
+        "what a host says of itself plans to nothing there",
+        &[
+            Sh("useradd -m -c 'with {{ braces }}' insp; crontab -l >/dev/null 2>&1; systemctl mask ctrl-alt-del.target >/dev/null 2>&1"),
+            Sh("(echo 'group all {'; keel inspect --all; echo '}') >/root/site/manifests/site.kdl"),
+            Keel("plan", 0),
+            Sh("keel inspect user insp | grep -q 'with {{ braces }}' && ! keel inspect user nobody-here && ! keel inspect line"),
         ],
     ),
 ];

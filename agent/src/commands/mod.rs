@@ -10,6 +10,7 @@ pub mod explain;
 pub mod facts;
 pub mod fmt;
 pub mod graph;
+pub mod inspect;
 pub mod man;
 pub mod plan;
 pub mod secret;

@@ -4,6 +4,7 @@ pub mod diagnostics;
 pub mod diff;
 mod excerpt;
 pub mod graph;
+pub mod manifest;
 pub mod paint;
 pub mod reference;
 pub mod report;

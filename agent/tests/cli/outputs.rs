@@ -85,3 +85,22 @@ fn fmt_checks_and_formats() {
     let text = std::fs::read_to_string(stage.site().join("manifests/site.kdl")).unwrap();
     assert_eq!(text, "host h {\n    file \"/a\" content=\"x\"\n}\n");
 }
+
+#[test]
+fn inspect_prints_what_plans_to_nothing() {
+    let stage = Stage::new("");
+    stage.write("root/etc/hosts", "10.0.0.1\tdb-1 db {{x}}\n10.0.0.2\tweb # mine\n");
+    stage.write("root/etc/passwd", "root:x:0:0:root:/root:/bin/bash\nada:x:1000:0:{{ Ada }}:/home/ada:/bin/sh\n");
+    stage.write("root/etc/group", "root:x:0:ada\n");
+    let root = stage.root();
+    let inspect = |more: &[&str]| stage.keel(&[&["inspect", "--root", root.to_str().unwrap()], more].concat());
+    let everything = inspect(&["--all"]).expect(0).out;
+    assert!(everything.contains("host \"web\" ip=\"10.0.0.2\"\n") && everything.contains("(lit)\"{{ Ada }}\""), "{everything}");
+    stage.manifest(&everything);
+    stage.run("plan", &["--detailed-exitcode"]).expect(0);
+    let one = json(&inspect(&["user", "ada", "--json"]).expect(0).out);
+    assert_eq!((one[0]["title"].as_str(), one[0]["attributes"]["uid"].as_i64()), (Some("ada"), Some(1000)));
+    assert!(inspect(&["user", "eve"]).expect(1).err.contains("there is no user \"eve\" here"));
+    assert!(inspect(&["line"]).expect(64).err.contains("cannot be listed"));
+    assert!(inspect(&["usr"]).expect(64).err.contains("user"));
+}
