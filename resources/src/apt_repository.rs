@@ -49,7 +49,7 @@ attributes! {
     ///     apt_repository "docker" uris="https://download.docker.com/linux/debian" suites=bookworm components=stable {
     ///         source "docker.asc"
     ///     }
-    ///     apt_repository "backports" uris="http://deb.debian.org/debian" suites="bookworm-backports" components=main signed_by="/usr/share/keyrings/debian-archive-keyring.gpg"
+    ///     apt_repository "backports" uris="http://mirror.example.org/debian" suites="bookworm-backports" components=main signed_by="/usr/share/keyrings/debian-archive-keyring.gpg"
     pub struct AptRepository: "apt_repository" {
         /// What people call it; the files' name.
         [title] pub name: String,
