@@ -150,7 +150,7 @@ impl ResourceType for KernelModuleType {
         let footprint = Footprint::default().own(format!("kernel-module:{}", desired.kernel_name()));
         let footprint =
             footprint.write(format!("path:{}", desired.boot_file().path)).write(format!("path:{}", desired.options_file().path));
-        footprint.need(format!("path:{AT_BOOT}")).need(format!("path:{OPTIONS}"))
+        footprint.need("package:kmod").need(format!("path:{AT_BOOT}")).need(format!("path:{OPTIONS}"))
     }
 
     /// The modules that have a file of their own at boot; others are loaded by the hardware that is there.

@@ -132,10 +132,7 @@ pub(super) const ROWS: [Row; 18] = [
             Keel(APPLY, 2),
             Sh("test $(readlink /etc/systemd/system/ghost.service) = /dev/null"),
             Keel(APPLY, 0),
-            Site("service ghost enable=#false"),
-            Keel(APPLY, 2),
-            Sh("! test -L /etc/systemd/system/ghost.service"),
-            Keel(APPLY, 0),
+            Sh("systemctl unmask ghost"),
         ],
     ),
     row(
@@ -152,6 +149,7 @@ pub(super) const ROWS: [Row; 18] = [
     row(
         "a module is for the next boot, or never",
         &[
+            Sh("mkdir -p /etc/modprobe.d /etc/modules-load.d"),
             Site("kernel_module dummy live=#false options=\"numdummies=2\""),
             Keel(APPLY, 2),
             Sh("grep -qx dummy /etc/modules-load.d/dummy.conf && grep -q numdummies=2 /etc/modprobe.d/dummy.conf"),
@@ -190,7 +188,7 @@ pub(super) const ROWS: [Row; 18] = [
             Keel("apply --host n1", 2),
             Sh("test $(hostname) = renamed && test $(cat /etc/hostname) = renamed; hostname n1"),
             Site("hostname n1"),
-            Keel(APPLY, 2),
+            Keel("apply --host n1", 2),
             Keel(APPLY, 0),
         ],
     ),
