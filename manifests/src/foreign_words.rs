@@ -48,7 +48,7 @@ const WORDS: &[ForeignWord] = words! {
         ["masked"] => "enable" "`enable=mask`";
         ["restarted", "restart", "reload", "start", "stop", "hasrestart", "hasstatus", "pattern", "use"] => none "systemd knows how; `notify` and `subscribe` restart or reload it";
         ["daemon_reload"] => none "systemd reads changed unit files again before anything is started";
-        ["sleep", "arguments", "args", "runlevel", "manifest", "control", "binary", "logonaccount"] => none "write it into the unit, with a `file` of its own";
+        ["sleep", "arguments", "args", "runlevel", "manifest", "control", "binary", "logonaccount"] => none "write it into the unit, with a `systemd_unit`";
     }
     "package": {
         ["state"] => "ensure" "`present`, `latest`, `absent` or `purged`";
@@ -57,12 +57,47 @@ const WORDS: &[ForeignWord] = words! {
         ["install_recommends"] => "recommends" "";
         ["default_release", "target_release"] => "install_options" "`install_options \"-t\" \"bookworm-backports\"`";
         ["purge"] => "ensure" "`ensure=purged`";
-        ["allow_downgrade"] => "version" "an exact `version` is installed also where it is older";
+        ["allow_downgrade"] => "downgrade" "";
         ["update_cache", "cache_valid_time"] => none "package lists are fetched when a package is missing from them";
         ["pkg", "package"] => none "the titles are the names: `package nginx curl`";
-        ["deb", "source"] => none "packages come from the repositories that apt knows";
-        ["responsefile"] => none "an `exec` of debconf-set-selections that comes before the package answers its questions";
+        ["deb"] => "source" "";
+        ["responsefile"] => none "the type `debconf` answers a package's questions before it asks";
         ["uninstall_options", "reinstall_on_refresh", "force", "autoremove", "upgrade", "dpkg_options"] => none "";
+    }
+    "apt_repository": {
+        ["repo", "location", "url", "uri"] => "uris" "";
+        ["release", "codename", "dist"] => "suites" "";
+        ["repos"] => "components" "";
+        ["key", "gpgkey"] => "source" "a file of the module's `files/`; `signed_by` for a key on the host";
+        ["keyring"] => "signed_by" "";
+        ["architecture", "arch"] => "architectures" "";
+        ["state"] => "ensure" "`present` or `absent`";
+    }
+    "debconf": {
+        ["vtype"] => "type" "";
+        ["answer"] => "value" "";
+        ["item", "setting"] => "question" "";
+    }
+    "systemd_unit": {
+        ["unit"] => "name" "";
+        ["daemon_reload"] => none "systemd reads its files again once, when a unit has changed";
+        ["enable", "active", "enabled", "state"] => none "whether it runs and is enabled is for a `service`";
+    }
+    "ssh_authorized_key": {
+        ["key_options"] => "options" "";
+        ["target", "path"] => "file" "";
+        ["state"] => "ensure" "`present` or `absent`";
+    }
+    "ssh_known_host": {
+        ["host_aliases", "alias"] => "aliases" "";
+        ["target", "path"] => "file" "";
+        ["state"] => "ensure" "`present` or `absent`";
+    }
+    "acl": {
+        ["permission", "permissions", "acl", "entry"] => "entries" "`entries \"user:deploy:rwX\"`";
+        ["recursive"] => "recurse" "";
+        ["default"] => "defaults" "";
+        ["state"] => "ensure" "`present` or `absent`";
     }
     "user": {
         ["createhome", "create_home", "move_home"] => "managehome" "";
@@ -74,7 +109,7 @@ const WORDS: &[ForeignWord] = words! {
         ["remove", "force"] => "managehome" "with ensure=absent the home goes too";
         ["state"] => "ensure" "`present` or `absent`";
         ["update_password", "password_lock", "locked"] => "password" "a hash that begins with `!` locks it";
-        ["generate_ssh_key", "ssh_key_bits", "purge_ssh_keys"] => none "write ~/.ssh/authorized_keys with a `file`";
+        ["generate_ssh_key", "ssh_key_bits", "purge_ssh_keys"] => none "the type `ssh_authorized_key` has the keys that open an account";
         ["salt", "iterations"] => "password" "it is the hash, best as a secret: password (secret)\"users/NAME\"";
     }
     "group": {
@@ -111,7 +146,7 @@ const WORDS: &[ForeignWord] = words! {
         ["state"] => "ensure" "`present` or `absent`";
         ["content"] => "line" "the type `block` takes several lines";
         ["file"] => "path" "";
-        ["replace", "replace_all_matches_not_matching_line"] => "multiple" "";
+        ["replace_all_matches_not_matching_line"] => "multiple" "";
     }
     "block": {
         ["block", "line", "lines"] => "content" "";
@@ -158,7 +193,8 @@ const WORDS: &[ForeignWord] = words! {
         ["source", "url", "remote"] => "repo" "";
         ["recursive"] => "submodules" "";
         ["update", "clone"] => none "a branch as `revision` follows what it points at";
-        ["key_file", "ssh_opts", "accept_hostkey", "identity"] => "user" "the ssh settings are those of `user`";
+        ["key_file", "ssh_key"] => "identity" "";
+        ["ssh_opts", "accept_hostkey"] => "user" "the ssh settings are those of `user`; `ssh_known_host` has the host's key";
         ["state"] => "ensure" "";
     }
     "archive": {

@@ -46,9 +46,7 @@ attributes! {
     /// A new or changed one is tried out: where it cannot be reached or is not signed by the key, the
     /// resource fails with apt's own words and the old files come back. All packages come after it.
     ///
-    ///     apt_repository "docker" uris="https://download.docker.com/linux/debian" suites=bookworm components=stable {
-    ///         source "docker.asc"
-    ///     }
+    ///     apt_repository "docker" uris="https://download.docker.com/linux/debian" suites=bookworm components=stable source="/root/docker.asc"
     ///     apt_repository "backports" uris="http://mirror.example.org/debian" suites="bookworm-backports" components=main signed_by="/usr/share/keyrings/debian-archive-keyring.gpg"
     pub struct AptRepository: "apt_repository" {
         /// What people call it; the files' name.

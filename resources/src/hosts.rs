@@ -189,7 +189,11 @@ impl ResourceType for HostEntryType {
 
     fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
         let text = host.read_text(USUAL_FILE)?.unwrap_or_default();
-        let entries: Vec<Entry> = text.lines().filter_map(Entry::parse).filter(|entry| is_name(&entry.name)).collect();
+        let entries: Vec<Entry> = text
+            .lines()
+            .filter_map(Entry::parse)
+            .filter(|entry| std::iter::once(&entry.name).chain(&entry.aliases).all(|name| is_name(name)))
+            .collect();
         // A name with several lines cannot be told by its title alone.
         let once = |name: &str| entries.iter().filter(|entry| entry.name == name).count() == 1;
         let meant = entries.iter().filter(|entry| title.is_none_or(|title| title == entry.name) && once(&entry.name));

@@ -89,7 +89,7 @@ fn fmt_checks_and_formats() {
 #[test]
 fn inspect_prints_what_plans_to_nothing() {
     let stage = Stage::new("");
-    stage.write("root/etc/hosts", "10.0.0.1\tdb-1 db {{x}}\n10.0.0.2\tweb # mine\n");
+    stage.write("root/etc/hosts", "10.0.0.1\tdb-1 db\n10.0.0.3\t{{x}}\n10.0.0.2\tweb # mine\n");
     stage.write("root/etc/passwd", "root:x:0:0:root:/root:/bin/bash\nada:x:1000:0:{{ Ada }}:/home/ada:/bin/sh\n");
     stage.write("root/etc/group", "root:x:0:ada\n");
     let root = stage.root();

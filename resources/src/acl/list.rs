@@ -103,18 +103,24 @@ impl Acl {
 
     /// The list with these rights too. The mask lets them through, and takes nothing from anybody.
     pub(super) fn with(&self, wanted: &[Grant]) -> Self {
-        let mut holders = self.holders();
+        let now = self.effective();
+        if wanted.iter().all(|grant| now.grants.contains(grant)) {
+            return self.clone();
+        }
+        let mut holders = now.holders();
         holders.extend(wanted.iter().map(|grant| (grant.holder, grant.bits)));
-        let needed = wanted.iter().fold(self.mask.unwrap_or(self.group), |mask, grant| mask | grant.bits);
-        self.of_holders(holders, needed)
+        let needed = wanted.iter().fold(now.mask.unwrap_or(now.group), |mask, grant| mask | grant.bits);
+        now.of_holders(holders, needed)
     }
 
     /// The list with these named rights and no others.
     pub(super) fn exactly(&self, wanted: &[Grant]) -> Self {
-        let group = self.group & self.mask();
-        let needed = wanted.iter().fold(group, |mask, grant| mask | grant.bits);
-        let list = Self { group, ..self.clone() };
-        list.of_holders(wanted.iter().map(|grant| (grant.holder, grant.bits)).collect(), needed)
+        let now = self.effective();
+        if now.grants.len() == wanted.len() && wanted.iter().all(|grant| now.grants.contains(grant)) {
+            return self.clone();
+        }
+        let needed = wanted.iter().fold(now.group, |mask, grant| mask | grant.bits);
+        now.of_holders(wanted.iter().map(|grant| (grant.holder, grant.bits)).collect(), needed)
     }
 
     /// The list without the rights of those.
@@ -122,6 +128,13 @@ impl Acl {
         let mut holders = self.holders();
         holders.retain(|holder, _| !unwanted.iter().any(|grant| grant.holder == *holder));
         self.of_holders(holders, self.mask())
+    }
+
+    /// The list as it takes effect: another mask gives nobody what this one withholds.
+    fn effective(&self) -> Self {
+        let mask = self.mask();
+        let grants = self.grants.iter().map(|grant| Grant { bits: grant.bits & mask, ..*grant }).collect();
+        Self { group: self.group & mask, grants, ..*self }
     }
 
     fn holders(&self) -> BTreeMap<Holder, u16> {
@@ -162,6 +175,9 @@ mod tests {
     fn who_is_not_named_keeps_what_there_is() {
         let list = Acl::of_mode(0o640).with(&[grant(ADM, 7)]).with(&[grant(ADA, 4)]);
         assert_eq!((list.mask(), list.grants.len()), (7, 2));
+        let masked = Acl { mask: Some(4), ..list.clone() };
+        assert_eq!(masked.with(&[grant(ADM, 4)]), masked, "what the mask withholds is not there");
+        assert_eq!(masked.with(&[grant(ADA, 6)]).grants, [grant(ADA, 6), grant(ADM, 4)]);
         let exact = list.exactly(&[grant(ADA, 4)]);
         assert_eq!((exact.mask(), exact.grants.clone()), (4, vec![grant(ADA, 4)]));
         assert_eq!(exact.without(&[grant(ADA, 0)]), Acl::of_mode(0o640));
