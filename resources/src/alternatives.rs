@@ -198,7 +198,7 @@ impl ResourceType for AlternativesType {
             let path = current.filter(|path| known.is_manual && known.priority(path).is_some());
             let attributes: Map = path.map(|path| ("path".to_owned(), Value::from(path))).into_iter().collect();
             // One that stands for nothing at present cannot be kept by saying so.
-            if attributes.is_empty() == !known.is_manual && !known.choices.is_empty() {
+            if attributes.is_empty() != known.is_manual && !known.choices.is_empty() {
                 found.push(Described { title: name, attributes });
             }
         }

@@ -42,7 +42,7 @@ pub(crate) fn split_options(text: &str) -> Vec<String> {
 /// Whether a text is one option: its quotes are closed, and nothing outside of them separates.
 pub(crate) fn is_one_option(text: &str) -> bool {
     let quotes = text.replace("\\\"", "").matches('"').count();
-    quotes % 2 == 0 && !unquoted(text).any(|(_, c)| c.is_whitespace() || c == ',')
+    quotes.is_multiple_of(2) && !unquoted(text).any(|(_, c)| c.is_whitespace() || c == ',')
 }
 
 /// The characters of a text outside of quotes, with their places.

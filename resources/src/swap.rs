@@ -53,7 +53,7 @@ attributes! {
         if is_device && desired.size.is_some() {
             errors.push(AttributeError::new("size", "is for files; a device has one of its own"));
         }
-        if desired.size.is_some_and(|size| size.0 < BYTES_MIN || size.0 % 4096 != 0) {
+        if desired.size.is_some_and(|size| size.0 < BYTES_MIN || !size.0.is_multiple_of(4096)) {
             errors.push(AttributeError::new("size", "is a multiple of 4096 bytes, and 40K at least"));
         }
         if desired.priority.is_some_and(|priority| priority > 32_767) {

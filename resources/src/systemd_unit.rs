@@ -91,7 +91,8 @@ fn check_text(text: &str) -> Result<(), String> {
         let trimmed = line.trim();
         let is_comment = trimmed.starts_with(['#', ';']) || trimmed.is_empty();
         let is_header = trimmed.starts_with('[') && trimmed.ends_with(']');
-        if !is_comment && !continued && !is_header && !(in_section && trimmed.contains('=')) {
+        let is_setting = in_section && trimmed.contains('=');
+        if !(is_comment || continued || is_header || is_setting) {
             return Err(format!("line {} is neither a section, a setting in one, nor a comment: {trimmed:?}", at + 1));
         }
         in_section |= is_header && !continued;

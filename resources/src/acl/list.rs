@@ -48,7 +48,7 @@ impl Acl {
     /// Reads the kernel's form: a version, then entries of kind, bits and number.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let (version, entries) = bytes.split_first_chunk::<4>()?;
-        if u32::from_le_bytes(*version) != VERSION || entries.len() % 8 != 0 {
+        if u32::from_le_bytes(*version) != VERSION || !entries.len().is_multiple_of(8) {
             return None;
         }
         let mut list = Self::of_mode(0);
