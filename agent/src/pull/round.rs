@@ -118,7 +118,7 @@ impl Means<'_> {
     fn fetch(&self) -> (Option<Delivered>, Vec<String>) {
         let found = self.catalogs.load();
         let mut warnings = found.warnings;
-        let asked = self.ask(found.catalog.as_ref().map(|catalog| catalog.id));
+        let asked = self.ask(found.catalog.as_ref());
         let catalog = match asked {
             Ok(Some(newer)) => Some(newer),
             Ok(None) => {
@@ -142,10 +142,10 @@ impl Means<'_> {
     }
 
     /// Asks the server; none if the catalog at hand is the current one. A new one is in the cache on return.
-    fn ask(&self, at_hand: Option<Digest>) -> std::result::Result<Option<Delivered>, String> {
+    fn ask(&self, at_hand: Option<&Delivered>) -> std::result::Result<Option<Delivered>, String> {
         let server = self.server.as_ref().map_err(Clone::clone)?;
         let facts = facts(self.home)?;
-        match server.catalog(&facts, at_hand.as_ref()).map_err(|fault| in_words(&fault))? {
+        match server.catalog(&facts, at_hand.map(|catalog| &catalog.id)).map_err(|fault| in_words(&fault))? {
             CatalogAnswer::Unchanged => {
                 self.fetch_missing(server, at_hand)?;
                 Ok(None)
@@ -155,9 +155,8 @@ impl Means<'_> {
     }
 
     /// A content may have been lost since the catalog came.
-    fn fetch_missing(&self, server: &Server, at_hand: Option<Digest>) -> std::result::Result<(), String> {
-        let cached = self.catalogs.load().catalog.filter(|catalog| Some(catalog.id) == at_hand);
-        let Some(catalog) = cached.and_then(|cached| Catalog::from_bytes(&cached.bytes).ok()) else { return Ok(()) };
+    fn fetch_missing(&self, server: &Server, at_hand: Option<&Delivered>) -> std::result::Result<(), String> {
+        let Some(catalog) = at_hand.and_then(|cached| Catalog::from_bytes(&cached.bytes).ok()) else { return Ok(()) };
         self.contents.missing(&catalog).iter().try_for_each(|blob| server.content(&self.contents, blob))
     }
 
