@@ -111,13 +111,9 @@ impl ResourceType for GroupType {
     fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
         let groups = accounts::parse_group(&accounts::read(host, "/etc/group")?);
         let meant = groups.into_iter().filter(|(name, _)| title.is_none_or(|title| title == name) && accounts::is_account_name(name));
-        let describe = |(title, group): (String, GroupLine)| {
-            let mut attributes = Map::from_iter([("gid".to_owned(), Value::Int(i64::from(group.gid)))]);
-            if !group.members.is_empty() {
-                attributes.insert("members".to_owned(), Value::from(group.members.into_iter().collect::<Vec<_>>()));
-            }
-            Described { title, attributes }
-        };
+        // Who is in it is said by its users: both would wait for each other.
+        let attributes = |gid: u32| Map::from_iter([("gid".to_owned(), Value::Int(i64::from(gid)))]);
+        let describe = |(title, group): (String, GroupLine)| Described { title, attributes: attributes(group.gid) };
         Ok(Some(meant.map(describe).collect()))
     }
 }

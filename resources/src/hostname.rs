@@ -105,7 +105,7 @@ mod tests {
         let trial = Trial::new();
         trial.write(FILE, "old\n");
         trial.write(LIVE, "older\n");
-        assert_eq!(trial.converge(&HostnameType, "db-1", &[]).unwrap(), ["~ persist: 1 lines -> 1 lines", "~ live: older -> db-1"]);
+        assert_eq!(trial.converge(&HostnameType, "db-1", &[]).unwrap(), ["~ persist: 1 line -> 1 line", "~ live: older -> db-1"]);
         assert_eq!((trial.read(FILE).as_str(), trial.read(LIVE).as_str()), ("db-1\n", "db-1"));
         trial.write(LIVE, "dhcp\n");
         assert_eq!(trial.plan(&HostnameType, "db-1", &[("live", Value::Bool(false))]).unwrap(), [""; 0]);

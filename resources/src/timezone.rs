@@ -20,7 +20,7 @@ attributes! {
     /// The zone whose time the host shows. Programs that run go on with the old one until they are
     /// restarted; `notify` those for which it matters, such as cron.
     ///
-    ///     timezone "Europe/Berlin" notify=(service)cron
+    ///     timezone "Europe/Berlin"
     pub struct Timezone: "timezone" {
         /// The zone: `Europe/Berlin`, `UTC`.
         [title] pub zone: String,
@@ -110,7 +110,7 @@ mod tests {
         trial.write(LINK, "a copy");
         assert_eq!(
             trial.converge(&TimezoneType, "Europe/Berlin", &[]).unwrap(),
-            ["~ zone: absent -> Europe/Berlin", "+ name: absent -> 1 lines"]
+            ["~ zone: absent -> Europe/Berlin", "+ name: absent -> 1 line"]
         );
         assert_eq!(std::fs::read_link(trial.path(LINK)).unwrap(), PathBuf::from("/usr/share/zoneinfo/Europe/Berlin"));
         assert_eq!(TimezoneType.describe(&trial.host, None).unwrap().unwrap()[0].title, "Europe/Berlin");

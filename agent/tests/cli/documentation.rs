@@ -33,6 +33,9 @@ fn complaints(example: &str) -> Vec<String> {
         ("templates/app.conf.j2", "x = 1\n"),
         ("files/www/index.html", "x\n"),
         ("secrets/users.toml", "ada = 'age:AAAA'\n"),
+        ("templates/firewall.nft.j2", "table inet a {\n}\n"),
+        ("secrets/git.toml", "deploy = 'age:AAAA'\n"),
+        ("secrets/mysql.toml", "root = 'age:AAAA'\n"),
         ("secrets/nova.toml", "transport-url = 'age:AAAA'\n"),
     ]);
     let (site, mut found) = Site::load(Arc::new(files), LoadOptions::default(), keel_resources::declared());
