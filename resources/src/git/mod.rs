@@ -27,7 +27,7 @@ attributes! {
     /// git knows were changed, moving to another revision fails unless `force=#true`. Hooks never run.
     ///
     ///     git "/srv/app" repo="https://git.example.org/app.git" revision=v1.4.2
-    ///     git "/srv/app" repo="https://example.org/app.git" revision="v2.1" user=app {
+    ///     git "/srv/site" repo="https://example.org/site.git" revision="v2.1" user=app {
     ///         username deploy
     ///         password (secret)"git/deploy"
     ///     }
