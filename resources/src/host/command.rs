@@ -187,7 +187,7 @@ impl Command {
         }
         let mut command = std::process::Command::new("/bin/sh");
         command.args(["-c", PRELUDE, "keel", &format!("{:04o}", self.umask)]).arg(tree.join_file());
-        command.arg("/usr/bin/setsid").env_clear();
+        command.arg("/usr/bin/setsid").env_clear().envs(tree.mark());
         self.run_as.put_on(&mut command, &self.to_string())?;
         command.arg(&program).args(&self.arguments).envs(&self.environment).current_dir(&self.directory);
         command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
@@ -252,8 +252,8 @@ mod tests {
         let text = stdout(&Command::new("env"));
         let mut names: Vec<&str> = text.lines().filter_map(|line| line.split('=').next()).collect();
         names.sort_unstable();
-        // The shell of the prelude adds its own working directory.
-        names.retain(|name| *name != "PWD");
+        // The shell of the prelude adds its own working directory; without control groups there is a mark.
+        names.retain(|name| ![super::super::process_tree::MARK, "PWD"].contains(name));
         assert_eq!(names, ["LANG", "LC_ALL", "PATH"]);
         assert!(stdout(&Command::new("env").environment("A", "b c")).contains("A=b c\n"));
     }

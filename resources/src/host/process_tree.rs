@@ -1,7 +1,8 @@
 //! All processes that came of one command, so that none outlives its timeout.
 //!
 //! A control group of its own holds even those that leave the session and the parent. Where none can
-//! be made (not root, no cgroup v2), the tree is what descends from the command or is in its session.
+//! be made (not root, no cgroup v2), the tree is what descends from the command, is in its session or has
+//! its mark in the environment.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,7 +28,12 @@ static LEFT: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 #[derive(Debug)]
 pub(crate) struct ProcessTree {
     group: Option<PathBuf>,
+    /// Tells the command's processes from others, where there is no group.
+    mark: String,
 }
+
+/// The variable that holds the mark.
+pub(crate) const MARK: &str = "KEEL_COMMAND";
 
 impl ProcessTree {
     /// Makes the place for a command's processes.
@@ -35,9 +41,15 @@ impl ProcessTree {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         LEFT.lock().unwrap_or_else(PoisonError::into_inner).retain(|group| fs::remove_dir(group).is_err());
-        let group = own_group().map(|own| own.join(format!("{GROUP}{}-{number}", std::process::id())));
+        let mark = format!("{}-{number}", std::process::id());
+        let group = own_group().map(|own| own.join(format!("{GROUP}{mark}")));
         let group = group.filter(|group| fs::create_dir(group).is_ok());
-        Self { group }
+        Self { group, mark }
+    }
+
+    /// What the command's environment has to hold; nothing where there is a group.
+    pub(crate) fn mark(&self) -> Option<(&'static str, &str)> {
+        self.group.is_none().then_some((MARK, self.mark.as_str()))
     }
 
     /// The file into which a process writes its number to join; empty if there is no group.
@@ -47,7 +59,12 @@ impl ProcessTree {
 
     /// All processes of the command that `leader` began.
     fn members(&self, leader: Pid) -> BTreeSet<i32> {
-        let mut members = descendants(leader.as_raw(), &processes());
+        let processes = processes();
+        let mut members = descendants(leader.as_raw(), &processes);
+        if let Some((name, mark)) = self.mark() {
+            let entry = format!("{name}={mark}");
+            members.extend(processes.iter().filter(|process| !process.ended && has_entry(process.pid, &entry)).map(|process| process.pid));
+        }
         if let Some(group) = &self.group {
             members.extend(read_numbers(&group.join("cgroup.procs")).filter(|pid| is_alive(*pid)));
         }
@@ -155,6 +172,12 @@ fn parse_stat(text: &str) -> Option<Process> {
 
 fn read_process(pid: &str) -> Option<Process> {
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Whether a process was begun with this in its environment.
+fn has_entry(pid: i32, entry: &str) -> bool {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(|one| one == entry.as_bytes())
 }
 
 fn is_alive(pid: i32) -> bool {
