@@ -43,13 +43,11 @@ const CHUNK_MIN: usize = 256;
 const THREADS_MAX: usize = 8;
 
 pub(super) fn observe_all(host: &Host, desired: &[&File]) -> Vec<Result<Observed, ObserveError>> {
-    let accounts = match host.accounts() {
-        Ok(accounts) => accounts,
-        Err(failure) => return desired.iter().map(|_| Err(ObserveError::Failed(failure.clone()))).collect(),
-    };
+    // Files that nobody gave an owner do not fail with the files of accounts.
+    let accounts = host.accounts().map_err(ObserveError::Failed);
     let look = |chunk: &[&File]| {
         let mut folders = host.folders();
-        chunk.iter().map(|desired| observe(host, &accounts, &mut folders, desired)).collect::<Vec<_>>()
+        chunk.iter().map(|desired| observe(host, accounts.as_deref(), &mut folders, desired)).collect::<Vec<_>>()
     };
     let chunks = desired.len() / CHUNK_MIN;
     // Asking for the processors reads files of the kernel: too much for the look at a single file.
@@ -67,7 +65,12 @@ pub(super) fn observe_all(host: &Host, desired: &[&File]) -> Vec<Result<Observed
     })
 }
 
-fn observe<'h>(host: &'h Host, accounts: &Accounts, folders: &mut Folders<'h>, desired: &File) -> Result<Observed, ObserveError> {
+fn observe<'h>(
+    host: &'h Host,
+    accounts: Result<&Accounts, &ObserveError>,
+    folders: &mut Folders<'h>,
+    desired: &File,
+) -> Result<Observed, ObserveError> {
     let stat = match desired.links {
         Links::Manage => folders.stat(&desired.path)?,
         Links::Follow => host.stat_followed(&desired.path)?,
@@ -81,21 +84,29 @@ fn observe<'h>(host: &'h Host, accounts: &Accounts, folders: &mut Folders<'h>, d
     if stat.is_none() {
         folders.expect_folder_of(&desired.path)?;
     }
-    observed.uid = id(desired.owner.as_ref(), "user", |name| accounts.user_id(name))?;
-    observed.gid = id(desired.group.as_ref(), "group", |name| accounts.group_id(name))?;
-    if let Some(stat) = stat {
-        let differs = observed.uid.is_some_and(|uid| uid != stat.uid) || observed.gid.is_some_and(|gid| gid != stat.gid);
-        observed.names = differs.then(|| Box::new([accounts.user_name(stat.uid), accounts.group_name(stat.gid)]));
+    if desired.owner.is_some() || desired.group.is_some() {
+        observe_owner(accounts.map_err(Clone::clone)?, desired, &mut observed)?;
     }
     match kind {
         Ensure::Link => observed.target = host.read_link(&desired.path)?,
         Ensure::File => observed.content = observe_content(host, folders, desired, stat.as_ref())?,
         Ensure::Directory if desired.recurse => {
-            observed.tree = tree::observe(host, accounts, folders, desired, (observed.uid, observed.gid))?;
+            observed.tree = tree::observe(host, accounts.map_err(Clone::clone)?, folders, desired, (observed.uid, observed.gid))?;
         }
         _ => {}
     }
     Ok(observed)
+}
+
+/// Finds who is to own a file, and who does where that differs.
+fn observe_owner(accounts: &Accounts, desired: &File, observed: &mut Observed) -> Result<(), ObserveError> {
+    observed.uid = id(desired.owner.as_ref(), "user", |name| accounts.user_id(name))?;
+    observed.gid = id(desired.group.as_ref(), "group", |name| accounts.group_id(name))?;
+    if let Some(stat) = observed.stat {
+        let differs = observed.uid.is_some_and(|uid| uid != stat.uid) || observed.gid.is_some_and(|gid| gid != stat.gid);
+        observed.names = differs.then(|| Box::new([accounts.user_name(stat.uid), accounts.group_name(stat.gid)]));
+    }
+    Ok(())
 }
 
 /// Says so, before anything is planned, where only `force` could go on.
