@@ -1,18 +1,15 @@
 //! One run a host at a time: a lock that the kernel holds for the run and drops with its process.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 
 use crate::error::{Error, Kind, Result};
 
 /// The lock; it is held until this is dropped.
 pub struct Lock {
-    _held: Flock<File>,
+    _held: File,
 }
 
 impl Lock {
@@ -30,21 +27,21 @@ impl Lock {
     /// As [`Lock::take`].
     pub fn take_file(path: &Path, what: &str) -> Result<Self> {
         let failed = |error: std::io::Error| Error::host(format!("cannot open the lock {}: {error}", path.display()));
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(mut held) => {
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {
                 // The holder's name is for people; the lock holds without it.
-                let _ = held.set_len(0).and_then(|()| held.rewind()).and_then(|()| write!(held, "{what}, process {}", std::process::id()));
-                Ok(Self { _held: held })
+                let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{what}, process {}", std::process::id()));
+                Ok(Self { _held: file })
             }
-            Err((mut file, Errno::EWOULDBLOCK)) => {
+            Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let _ = file.read_to_string(&mut holder);
                 let holder = if holder.is_empty() { "another run".to_owned() } else { holder };
                 Err(Error::new(Kind::Locked, format!("{holder} holds the lock {}", path.display()))
                     .hint("wait until it has ended, and run again"))
             }
-            Err((_, errno)) => Err(Error::host(format!("cannot lock {}: {}", path.display(), errno.desc()))),
+            Err(TryLockError::Error(error)) => Err(Error::host(format!("cannot lock {}: {error}", path.display()))),
         }
     }
 }
@@ -53,7 +50,7 @@ impl Lock {
     /// Whether anybody holds a lock; the look leaves no trace.
     pub fn is_held(path: &Path) -> bool {
         let Ok(file) = OpenOptions::new().read(true).open(path) else { return false };
-        matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK)))
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 }
 
