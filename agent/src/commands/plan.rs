@@ -1,5 +1,6 @@
 //! `keel plan`.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -133,7 +134,11 @@ pub(super) fn prepare(site: Option<&Path>, arguments: &RunArguments, mode: Mode,
     let folder = SiteFolder::find(site, &context.environment.folder)?;
     // A misspelt root is not made: neither the caches nor the run would find anything of the host there.
     let root = std::fs::canonicalize(&arguments.root).map_err(|error| {
-        Error::usage(format!("cannot use {} as the root: {error}", arguments.root.display())).hint("the folder has to exist")
+        let message = format!("cannot use {} as the root: {error}", arguments.root.display());
+        match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => Error::usage(message).hint("the folder has to exist"),
+            _ => Error::host(message),
+        }
     })?;
     let facts = target::facts(&arguments.host, FactSource::Live(&arguments.root))?.unwrap_or_default();
     let host = arguments.host.host.as_deref();

@@ -21,6 +21,7 @@ use keel_engine::resource::AnyType;
 use keel_engine::walk::{Filter, Gates, GroupError, Groups, Progress, Run, walk};
 use keel_manifests::diagnostic::did_you_mean;
 use keel_resources::host::{Backups, Claims, Host};
+use nix::sys::stat::umask;
 
 use crate::error::{Error, Result};
 use crate::secrets::open::{Opener, has_sealed};
@@ -29,6 +30,7 @@ use crate::state::ledger::LedgerFile;
 use crate::state::lock::Lock;
 use crate::state::memory::{Applied, Memory};
 use crate::state::previous::PreviousCatalog;
+use crate::state::unfinished::Unfinished;
 
 /// What a report says whose run was cut short.
 const STOPPED: &str = "the run was asked to stop before its end; the next one goes on where it left off";
@@ -75,7 +77,7 @@ pub fn make(
     let clock = Instant::now();
     let started_ms = since_1970();
     let state = State::of_site(&options.root, &desired.catalog.site);
-    let _lock = (options.mode == Mode::Apply).then(|| prepare(&state, options)).transpose()?;
+    let begun = (options.mode == Mode::Apply).then(|| prepare(&state, options)).transpose()?;
     let mut memory = Memory::load(&state).map_err(Error::host)?;
     let mut catalog = desired.catalog;
     let types = keel_resources::all();
@@ -90,6 +92,7 @@ pub fn make(
     let backups = Backups::new(state.kept.join("backups"), &options.name);
     let host = Host::new(&options.root).with_contents(desired.contents).with_backups(backups);
     let host = host.with_claims(Claims::of(Arc::clone(&footprints))).with_digests(memory.digests.of_run(started_ms));
+    let host = if let Some((_, unfinished)) = &begun { unfinished.take_over(host).map_err(Error::host)? } else { host };
     let mut ledger = open_ledger(&state, options.mode, &catalog)?;
     if options.mode == Mode::Apply {
         memory.begin(&desired.bytes).map_err(Error::host)?;
@@ -128,6 +131,7 @@ pub fn make(
         warnings: warnings(warning, &catalog, options),
     };
     if options.mode == Mode::Apply {
+        begun.iter().for_each(|(_, unfinished)| unfinished.release());
         let removals = catalog.resources.split_off(declared_count);
         let applied = Applied { catalog: &catalog, bytes: &desired.bytes, removals: &removals, report: &report };
         memory.keep(&applied, host.digests()).map_err(Error::host)?;
@@ -183,12 +187,15 @@ fn nothing_is_meant(word: &str, catalog: &Catalog) -> String {
     format!("no tag, type, module or address of this host is {word:?}{advice}")
 }
 
-fn prepare(state: &State, options: &Options<'_>) -> Result<Lock> {
+fn prepare(state: &State, options: &Options<'_>) -> Result<(Lock, Unfinished)> {
+    // What nobody gave a mode must not depend on who starts the run.
+    umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     state.make_folders().map_err(|message| {
         let hint = if options.root == Path::new("/") { "run as root, or name a folder with --root" } else { "check who owns the folder" };
         Error::host(message).hint(hint)
     })?;
-    Lock::take(&state.running, "keel apply")
+    let lock = Lock::take(&state.running, "keel apply")?;
+    Ok((lock, Unfinished::begin(state).map_err(Error::host)?))
 }
 
 fn workers() -> usize {

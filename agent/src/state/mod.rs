@@ -8,10 +8,11 @@ pub mod lock;
 pub mod memory;
 pub mod previous;
 pub mod reports;
+pub mod unfinished;
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use keel_engine::digest::Digest;
@@ -47,9 +48,38 @@ impl State {
         for folder in [&self.kept, &self.cache, &self.running] {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
             made.map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+            refuse_shared(folder)?;
         }
         Ok(())
     }
+}
+
+/// Who may write to the state says what the next run believes: that must be nobody else.
+fn refuse_shared(folder: &Path) -> Result<(), String> {
+    let stat = std::fs::metadata(folder).map_err(|error| format!("cannot look at {}: {error}", folder.display()))?;
+    let ours = [0, nix::unistd::geteuid().as_raw()].contains(&stat.uid());
+    if ours && stat.mode() & 0o022 == 0 {
+        return Ok(());
+    }
+    Err(format!("others may write to {}: look who did, give it to root and set its mode to 0700", folder.display()))
+}
+
+/// Removes what a killed run left of [`replace`] in a folder and all below it.
+pub fn clear_strays(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            clear_strays(&path);
+        } else if is_stray(&path) {
+            // What cannot be removed only takes room.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn is_stray(path: &Path) -> bool {
+    let process = path.extension().and_then(|extension| extension.to_str()?.strip_prefix("new-"));
+    process.is_some_and(|process| process.parse::<u32>().is_ok())
 }
 
 /// A site's name as the name of a folder: other characters than the plain ones become `_` and a hash
@@ -114,6 +144,18 @@ mod tests {
         replace(&path, b"two").unwrap();
         assert_eq!(read_if_there(&path).unwrap().as_deref(), Some(&b"two"[..]));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn strays_go_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = ["a/owed.new-12", "a/owed.json", "new-12", "a/b.new-x"];
+        std::fs::create_dir(folder.path().join("a")).unwrap();
+        for name in names {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        clear_strays(folder.path());
+        assert_eq!(names.map(|name| folder.path().join(name).exists()), [false, true, true, true]);
     }
 
     #[test]

@@ -48,19 +48,28 @@ impl Backups {
         let digest = Digest::of(&bytes);
         let kept = self.locate(digest);
         if !kept.exists() {
-            let folder = kept.parent().unwrap_or(&self.folder);
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-            let candidate = kept.with_extension(format!("new-{}", std::process::id()));
-            let mut copy = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&candidate)?;
-            copy.write_all(&bytes)?;
-            copy.sync_all()?;
-            fs::rename(&candidate, &kept)?;
-            File::open(folder)?.sync_all()?;
+            self.store_new(&kept, &bytes)?;
         }
         let mut index = OpenOptions::new().append(true).create(true).mode(0o600).open(self.folder.join("index"))?;
         index.write_all(format!("{}\t{digest}\t{:?}\n", self.run, path).as_bytes())?;
         index.sync_data()?;
         Ok(digest)
+    }
+
+    /// Writes a content beside its place and moves it there; what a failure leaves of it is removed.
+    fn store_new(&self, kept: &Path, bytes: &[u8]) -> io::Result<()> {
+        let folder = kept.parent().unwrap_or(&self.folder);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let candidate = kept.with_extension(format!("new-{}", std::process::id()));
+        let mut copy = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&candidate)?;
+        let stored = copy.write_all(bytes).and_then(|()| copy.sync_all()).and_then(|()| fs::rename(&candidate, kept));
+        if stored.is_err() {
+            let _ = fs::remove_file(&candidate);
+        }
+        stored?;
+        File::open(folder)?.sync_all()?;
+        // The folder may be as new as what it holds.
+        File::open(&self.folder)?.sync_all()
     }
 }
 

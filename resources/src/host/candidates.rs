@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, Dir, unlinkat};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use super::Stat;
+use super::{Journal, Stat};
 
 /// How the names of all candidates start, so that a later run can tell what a killed one left behind.
 const CANDIDATE: &[u8] = b".keel-";
@@ -20,10 +20,15 @@ const CANDIDATE_LEN: usize = 31;
 #[derive(Default)]
 pub(super) struct Candidates {
     run: OnceLock<u32>,
+    journal: Option<Journal>,
     cleared: Mutex<HashSet<(u64, u64)>>,
 }
 
 impl Candidates {
+    pub(super) fn keep_journal(&mut self, journal: Journal) {
+        self.journal = Some(journal);
+    }
+
     fn prefix(&self) -> Result<String, Errno> {
         let run = match self.run.get() {
             Some(run) => *run,
@@ -44,6 +49,9 @@ impl Candidates {
         let first = self.cleared.lock().unwrap_or_else(PoisonError::into_inner).insert((state.device, state.inode));
         if !first {
             return Ok(());
+        }
+        if let Some(journal) = &self.journal {
+            journal.add(folder);
         }
         let ours = self.prefix()?;
         for entry in Dir::read_from(folder)? {

@@ -16,6 +16,7 @@ mod extended;
 mod fault;
 mod files;
 mod folders;
+mod journal;
 mod label;
 mod locks;
 pub mod output;
@@ -43,6 +44,7 @@ pub use claims::Claims;
 pub use digests::Digests;
 pub use files::Entry;
 pub use folders::Folders;
+pub use journal::Journal;
 pub use replace::{Backup, NewFile, Ownership, Seen};
 pub use stat::{FileKind, Stat};
 
@@ -92,6 +94,12 @@ impl Host {
     /// The same with the digests that earlier runs found.
     pub fn with_digests(mut self, digests: Digests) -> Self {
         self.digests = Some(digests);
+        self
+    }
+
+    /// The same with a journal of the folders in which things are written.
+    pub fn with_journal(mut self, journal: Journal) -> Self {
+        self.candidates.keep_journal(journal);
         self
     }
 

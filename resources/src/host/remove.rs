@@ -73,6 +73,16 @@ impl Host {
         Ok(found)
     }
 
+    /// Removes what a killed run left in a folder of this machine, named by its [`super::Journal`].
+    pub fn clear_strays(&self, folder: impl AsRef<Path>) {
+        let Ok(below) = folder.as_ref().strip_prefix(&self.root) else { return };
+        let Ok(root) = self.root_folder() else { return };
+        let opened = place::open_folder(root, &Path::new("/").join(below)).map_err(|_| Errno::NOENT);
+        let opened = opened.and_then(|folder| openat(&folder, ".", FOLDER, Mode::empty()));
+        // A folder that is gone holds nothing, and what cannot be removed harms nobody.
+        let _ = opened.and_then(|folder| self.candidates.clear_strays(&folder, &Stat::of(&rustix::fs::fstat(&folder)?)));
+    }
+
     /// Sets owner and mode of what stands at a path, without following a link.
     ///
     /// # Errors
