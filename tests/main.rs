@@ -3,6 +3,7 @@
 
 mod durability;
 mod examples;
+mod faults;
 mod host;
 mod lab_node;
 mod lab_types;

@@ -1,0 +1,143 @@
+//! A local user who swaps files and folders for links while keel writes where that user may write: nothing is
+//! written, removed or given away outside.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use nix::fcntl::{RenameFlags, renameat2};
+
+use super::scratch::Scratch;
+
+/// How many swaps there are at least, and how many runs while they go on.
+const SWAPS: usize = 100_000;
+const RUNS: usize = 25;
+
+/// What the user's folder holds; each name also stands in the folder that must stay as it is.
+const NAMES: [&str; 6] = ["file", "line", "block", "ini", "gone", "owned"];
+
+/// Every type that writes files, below a folder that the user swaps and at names that the user swaps.
+fn manifest(turn: usize) -> String {
+    let mut text = String::new();
+    for folder in ["/user/folder", "/user"] {
+        let id = folder.replace('/', "-");
+        text += &format!(
+            "file \"{folder}/file\" content=\"turn {turn}\" mode=\"0{}\"
+             line \"line{id}\" path=\"{folder}/line\" line=\"turn {turn}\" match=\"^turn\"
+             block \"block{id}\" path=\"{folder}/block\" content=\"turn {turn}\"
+             ini \"{folder}/ini\" {{ section a {{ turn \"{turn}\"; }}; }}
+             file \"{folder}/gone\" ensure=absent force=#true
+             file \"{folder}/owned\" mode=\"0{}\"
+             file \"{folder}/made-{}\" ensure=directory
+             file \"{folder}/mirror\" source=\"/source\" recurse=#true purge=#true force=#true
+             file \"{folder}/link\" target=\"turn-{turn}\"\n",
+            600 + turn % 2 * 40,
+            600 + turn % 2 * 44,
+            turn % 2,
+        );
+    }
+    text
+}
+
+/// Two names in a folder. It is held open, so that the user's own swaps stay in it, wherever its path leads.
+struct Pair {
+    folder: File,
+    names: [String; 2],
+}
+
+impl Pair {
+    fn new(folder: &Path, names: [&str; 2]) -> Self {
+        Self { folder: File::open(folder).unwrap(), names: names.map(str::to_owned) }
+    }
+}
+
+/// Swaps pairs of names, one after the other, until it is told to stop.
+fn swap(pairs: &[Pair], stop: &AtomicBool, swaps: &AtomicUsize) {
+    for Pair { folder, names: [one, other] } in pairs.iter().cycle() {
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        // A name that keel has just removed or replaced swaps the next time.
+        if renameat2(folder, one.as_str(), folder, other.as_str(), RenameFlags::RENAME_EXCHANGE).is_ok() {
+            swaps.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Everything of a tree that an escape would change, times of change included.
+fn seal(folder: &Path) -> Vec<String> {
+    let mut lines = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let found = fs::symlink_metadata(&path).unwrap();
+        let bytes = if found.is_file() { fs::read(&path).unwrap() } else { Vec::new() };
+        lines.push(format!("{path:?} {:o} {} {}.{} {bytes:?}", found.mode(), found.uid(), found.ctime(), found.ctime_nsec()));
+        if found.is_dir() {
+            lines.extend(seal(&path));
+        }
+    }
+    lines.sort();
+    lines
+}
+
+/// The user's folder with things to swap, and the folder outside.
+fn lay(scratch: &Scratch) -> Vec<Pair> {
+    scratch.lay(&[
+        ("/source/a", "a"),
+        ("/source/deep/b", "b"),
+        ("/user/folder/mirror/", ""),
+        ("/user/mirror/", ""),
+        ("/victim/mirror/deep/b", "v"),
+    ]);
+    let mut pairs = vec![Pair::new(&scratch.path("/user"), ["folder", "to-victim"])];
+    symlink("../victim", scratch.path("/user/to-victim")).unwrap();
+    for name in NAMES {
+        fs::write(scratch.path(&format!("/victim/{name}")), format!("{name} of somebody else\n")).unwrap();
+        for folder in ["/user", "/user/folder"] {
+            fs::write(scratch.path(&format!("{folder}/{name}")), "turn 0\n").unwrap();
+            symlink(scratch.path(&format!("/victim/{name}")), scratch.path(&format!("{folder}/link-to-{name}"))).unwrap();
+            pairs.push(Pair::new(&scratch.path(folder), [name, &format!("link-to-{name}")]));
+        }
+    }
+    symlink("../victim/mirror", scratch.path("/user/to-mirror")).unwrap();
+    pairs.push(Pair::new(&scratch.path("/user"), ["mirror", "to-mirror"]));
+    // Anybody may write there, and root never trusts such a folder.
+    for folder in ["/user", "/user/folder"] {
+        fs::set_permissions(scratch.path(folder), fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    pairs
+}
+
+#[test]
+fn swapped_links_lead_nothing_out_of_the_target() {
+    let scratch = Scratch::new("");
+    let pairs = lay(&scratch);
+    let sealed = seal(&scratch.path("/victim"));
+    let (stop, swaps) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let mut outcomes = [0; 2];
+    std::thread::scope(|scope| {
+        // The folder and the names in it are swapped independently of each other.
+        let (folders, names) = pairs.split_at(1);
+        scope.spawn(|| swap(folders, &stop, &swaps));
+        scope.spawn(|| swap(names, &stop, &swaps));
+        let mut run = 0;
+        while run < RUNS || swaps.load(Ordering::Relaxed) < SWAPS {
+            run += 1;
+            scratch.manifest(&manifest(run));
+            let done = scratch.run("apply");
+            let known = matches!(done.code, 0 | 4);
+            if !known || seal(&scratch.path("/victim")) != sealed {
+                stop.store(true, Ordering::Relaxed);
+                assert!(known, "ended with {}: {}", done.code, done.said);
+            }
+            outcomes[usize::from(done.code == 4)] += 1;
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    println!("{} swaps; of the runs {} had no failure and {} had some", swaps.into_inner(), outcomes[0], outcomes[1]);
+    assert_eq!(seal(&scratch.path("/victim")), sealed, "something outside was changed");
+}
