@@ -1,9 +1,11 @@
 //! What whole-system tests of Evenkeel share.
 //!
 //! - [`lab`]: real Debian hosts, booted with systemd on this machine.
-//! - [`program`]: the program `keel` that the tests run.
+//! - [`program`]: the programs that the tests run.
+//! - [`server`]: the catalog server on loopback, with a site and enrolled hosts.
 //!
 //! The tests themselves are the modules of `main.rs`. Nothing depends on this package.
 
 pub mod lab;
 pub mod program;
+pub mod server;

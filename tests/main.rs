@@ -9,4 +9,8 @@ mod lab_node;
 mod lab_types;
 mod lab_web;
 mod quickstart;
+mod server_access;
+mod server_connections;
+mod server_enrolment;
+mod server_input;
 mod tidy;
