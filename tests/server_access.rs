@@ -26,6 +26,8 @@ const ROWS: &[(&str, For)] = &[
     ("POST /v1/enrolment", For::Anyone),
     ("GET /v1/enrolment/{id}", For::Anyone),
     ("POST /v1/certificate", For::RenewingHost),
+    ("PUT /v1/facts", For::Host),
+    ("POST /v1/reports", For::Host),
     ("GET /health", For::Anyone),
     ("GET /metrics", For::Viewer),
     ("GET /operator/v1/nodes", For::Viewer),
@@ -35,6 +37,11 @@ const ROWS: &[(&str, For)] = &[
     ("PUT /operator/v1/nodes/{host}/environment", For::Operator),
     ("DELETE /operator/v1/nodes/{host}", For::Admin),
     ("POST /operator/v1/tokens", For::Admin),
+    ("GET /operator/v1/status", For::Viewer),
+    ("GET /operator/v1/reports", For::Viewer),
+    ("GET /operator/v1/reports/{id}", For::Viewer),
+    ("GET /operator/v1/why/{host}", For::Viewer),
+    ("POST /operator/v1/run", For::Operator),
 ];
 
 /// A route as the program describes it: the listener, the method and the path.

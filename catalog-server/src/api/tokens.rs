@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use keel_engine::host_name::HostName;
 use keel_engine::protocol::enrolment::JoinToken;
 use keel_engine::protocol::nodes::{TokenAnswer, TokenRequest};
 use keel_engine::protocol::problem::Code;
@@ -24,7 +25,11 @@ const VALID_S_MAX: u64 = 24 * 3600;
 
 /// Makes one.
 pub async fn create(State(server): Here, operator: Operator, Sent(request): Sent<TokenRequest>) -> Result<Json<TokenAnswer>, Refusal> {
-    make(&server.store, &server.authority, &server.settings, request, &operator.name).await.map(Json)
+    let host = request.host.clone();
+    let made = make(&server.store, &server.authority, &server.settings, request, &operator.name).await?;
+    let (actor, object) = (format!("operator {}", operator.name), host.as_ref().map_or("any host", HostName::as_str));
+    record(now_ms(), &Act { act: "token", actor, object, outcome: Outcome::Done, detail: "" });
+    Ok(Json(made))
 }
 
 /// Makes a token and the command to use it with.
@@ -46,10 +51,8 @@ pub async fn make(
     let token = JoinToken::new(hex(&secret));
     let expires_ms = now_ms().saturating_add(i64::try_from(valid_s * 1000).unwrap_or(i64::MAX));
     let host = request.host.map(String::from);
-    let new = NewToken { digest: digest_of(&token), host: host.clone(), environment: request.environment, by: by.to_owned(), expires_ms };
+    let new = NewToken { digest: digest_of(&token), host, environment: request.environment, by: by.to_owned(), expires_ms };
     store.add_token(&new).await?;
-    let object = host.as_deref().unwrap_or("any host");
-    record(now_ms(), &Act { act: "token", actor: format!("operator {by}"), object, outcome: Outcome::Done, detail: "" });
     let command = command(settings, &token, &authority.published().fingerprint);
     Ok(TokenAnswer { token, expires_ms, command })
 }
