@@ -99,10 +99,8 @@ fn what_was_acknowledged_before_a_crash_is_there_after_it() {
         let candidate = keel_tests::server::Identity::candidate(&format!("late-{number}"));
         let body = candidate.request(Some(&token)).to_string();
         let mut open = server.agent(None).connect().unwrap();
-        let head = format!(
-            "POST /v1/enrolment HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
+        let head =
+            format!("POST /v1/enrolment HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
         open.write_all(&[head.as_bytes(), body.as_bytes()].concat()).unwrap();
         std::thread::sleep(Duration::from_millis(number * 2));
         server.kill();

@@ -1,16 +1,20 @@
 //! The one table of routes. The routers, the OpenAPI document and the authorisation matrix come from it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use keel_engine::protocol;
 use keel_engine::protocol::catalog::CATALOG_MEDIA;
 use keel_engine::protocol::certificate::{Authority, Certificate, Renewal};
 use keel_engine::protocol::enrolment::{Enrolment, EnrolmentRequest};
 use keel_engine::protocol::environment::{ENVIRONMENTS_PATH, EnvironmentList};
 use keel_engine::protocol::facts::{FACTS_BYTES_MAX, FACTS_PATH, FactsAnswer};
 use keel_engine::protocol::fleet::{FleetStatus, ReportList, ResourceHistory, RunAnswer, RunRequest, StoredReport};
+use keel_engine::protocol::gates::{GATES_PATH, GatesAnswer, GatesRequest};
 use keel_engine::protocol::live::{Health, Live};
+use keel_engine::protocol::news::{NEWS_PATH, NewsAnswer, NewsRequest};
 use keel_engine::protocol::nodes::{Approval, Follow, Node, NodeDetail, NodeList, Revocation, TokenAnswer, TokenRequest};
 use keel_engine::protocol::problem::Code;
 use keel_engine::protocol::reports::{Delivery, REPORT_BYTES_MAX, REPORTS_PATH, Receipt};
@@ -20,8 +24,8 @@ use keel_engine::value::Value;
 use crate::access::Who;
 use crate::admission::{Door, admit};
 use crate::api::{
-    authority, catalog, certificate, content, enrolment, environments, facts, health, live, metrics, nodes, reports, run, secrets, status,
-    tokens, why,
+    authority, catalog, certificate, content, enrolment, environments, facts, gates, health, live, metrics, news, nodes, reports, run,
+    secrets, status, tokens, why,
 };
 use crate::refusal::Refusal;
 use crate::route::Route;
@@ -29,6 +33,8 @@ use crate::server::Server;
 use crate::store::Role;
 
 const KIB: usize = 1024;
+/// Two thousand gates asked and twenty thousand resources settled, each with its names.
+const GATES_BYTES_MAX: usize = 4096 * KIB;
 const VIEWER: Who = Who::Role(Role::Viewer);
 const OPERATOR: Who = Who::Role(Role::Operator);
 const ADMIN: Who = Who::Role(Role::Admin);
@@ -66,6 +72,14 @@ pub fn agents() -> Vec<Route> {
             .gives_media("application/octet-stream"),
         Route::get("/v1/secrets", Who::Host, "The secrets that the host's catalog names, closed for it alone.", secrets::show)
             .gives::<SealedSecrets>(),
+        Route::post(GATES_PATH, Who::Host, "Whether other hosts' things are ready; held until one of them is.", gates::ask)
+            .takes::<GatesRequest>(GATES_BYTES_MAX)
+            .gives::<GatesAnswer>()
+            .held(Duration::from_secs(protocol::gates::WAIT_S_MAX)),
+        Route::get(NEWS_PATH, Who::Host, "What is a reason to run at once; held until there is one.", news::listen)
+            .asks::<NewsRequest>()
+            .gives::<NewsAnswer>()
+            .held(Duration::from_secs(protocol::news::WAIT_S_MAX)),
     ]
 }
 

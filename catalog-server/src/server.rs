@@ -8,9 +8,11 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::allowed::Allowed;
 use crate::authority::Authority;
+use crate::compiler::declared::Declared;
 use crate::compiler::{Announce, Compiler, CompilerSettings, WorkerSettings};
 use crate::environments::{EnvironmentSettings, Environments};
 use crate::error::{Error, Result};
+use crate::gates::GateKeeper;
 use crate::metrics::Metrics;
 use crate::quotas::Quotas;
 use crate::repository::{AllowedSigners, Repository};
@@ -37,6 +39,8 @@ pub struct Server {
     pub compiler: Compiler,
     /// The branches that hosts follow.
     pub environments: Arc<Environments>,
+    /// Who answers agents that wait for something.
+    pub gatekeeper: GateKeeper,
     /// What opens the site's secrets and closes them for hosts.
     pub sealer: Arc<Sealer>,
     /// What is counted.
@@ -60,7 +64,9 @@ impl Server {
         }
         let (compiler, environments) = compiling(&settings, &store).await?;
         let sealer = Sealer::load(settings.identity.as_deref()).map_err(|error| Error::trouble(error.to_string()).hint_if(error.hint))?;
+        let declared = Declared::new(compiler.clone(), store.clone());
         Ok(Arc::new(Self {
+            gatekeeper: GateKeeper::new(store.clone(), Arc::new(declared)),
             store,
             compiler,
             environments,

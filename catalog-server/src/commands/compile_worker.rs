@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 
 /// Compile for the server that started this process, over its pipes.
 #[derive(Debug, Args)]
+#[command(after_help = "Example, as the server starts it:\n  keel-server compile-worker --memory 1073741824")]
 pub struct Arguments {
     /// The most bytes of memory.
     #[arg(long, value_name = "BYTES", default_value_t = compile_worker::MEMORY_BYTES)]

@@ -1,6 +1,7 @@
 //! The compiler: gives every host its catalog, compiled by workers of their own, kept on a shelf, and
 //! made again only when the commit or facts that it depends on changed.
 
+pub mod declared;
 pub mod examination;
 pub mod facts;
 mod known;

@@ -25,6 +25,10 @@ impl Presented {
     /// Reads a certificate; nothing if it is not one that the authority makes for agents.
     pub fn read(der: &[u8]) -> Option<Self> {
         let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
+        // The verifier lets a certificate pass that does not say what it is for; ours always do.
+        if !certificate.extended_key_usage().ok()??.value.client_auth {
+            return None;
+        }
         Some(Self {
             host: host(&certificate)?,
             serial: hex(certificate.raw_serial()),
@@ -44,22 +48,31 @@ fn host(certificate: &X509Certificate<'_>) -> Option<HostName> {
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertificateParams, KeyPair, SanType};
+    use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair, SanType};
 
     use super::*;
 
-    fn certificate(names: &[&str]) -> Vec<u8> {
+    fn certificate(names: &[&str], purpose: Option<ExtendedKeyUsagePurpose>) -> Vec<u8> {
         let mut params = CertificateParams::default();
+        params.extended_key_usages = purpose.into_iter().collect();
         params.subject_alt_names = names.iter().map(|name| SanType::URI((*name).try_into().unwrap())).collect();
         params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
     }
 
     #[test]
     fn exactly_one_name_of_our_kind_counts() {
-        assert_eq!(Presented::read(&certificate(&["keel://host/db-1"])).unwrap().host.as_str(), "db-1");
+        let read = |names: &[&str]| Presented::read(&certificate(names, Some(ExtendedKeyUsagePurpose::ClientAuth)));
+        assert_eq!(read(&["keel://host/db-1"]).unwrap().host.as_str(), "db-1");
         for names in [&[][..], &["https://db-1"], &["keel://host/"], &["keel://host/../x"], &["keel://host/db-1", "keel://host/db-2"]] {
-            assert_eq!(Presented::read(&certificate(names)), None, "{names:?}");
+            assert_eq!(read(names), None, "{names:?}");
         }
         assert_eq!(Presented::read(b"junk"), None);
+    }
+
+    #[test]
+    fn a_certificate_for_something_else_is_nobodys() {
+        for purpose in [None, Some(ExtendedKeyUsagePurpose::ServerAuth)] {
+            assert_eq!(Presented::read(&certificate(&["keel://host/db-1"], purpose)), None);
+        }
     }
 }
