@@ -295,7 +295,7 @@ mod tests {
             let error = AllowedSigners::parse(line).unwrap_err();
             assert!(error.contains(why), "{line}: {error}");
         }
-        let two = format!("\"a b\" {key}\n\n{}", format!("c {}", MADE[1].0.trim()));
+        let two = format!("\"a b\" {key}\n\nc {}", MADE[1].0.trim());
         assert_eq!(AllowedSigners::parse(&two).unwrap().signers.len(), 2);
     }
 }

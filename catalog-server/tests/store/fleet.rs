@@ -120,7 +120,7 @@ pub(crate) async fn news_is_heard_once_and_not_missed(place: &Place) {
     let hosts = ["db-1".to_owned(), "nobody".to_owned()];
     assert_eq!(teller.tell(&hosts, &run).await.unwrap(), ["db-1"]);
     let answer = listener.news("db-1", 0).await.unwrap();
-    assert_eq!(answer.news, [run.clone()]);
+    assert_eq!(answer.news, std::slice::from_ref(&run));
     assert_eq!(listener.news("db-1", answer.after).await.unwrap().news, []);
     for _ in 0..50 {
         teller.tell(&hosts, &run).await.unwrap();
