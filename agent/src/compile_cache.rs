@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::run::Desired;
 use crate::site_folder::SiteFolder;
-use crate::state::{clear_strays, read_if_there, replace};
+use crate::state::{read_if_there, replace};
 
 /// A file whose times are younger than this may still change without its times changing.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -112,8 +112,6 @@ impl CompileCache {
         }
         if let Some(folder) = self.entry.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| error.to_string())?;
-            // Nobody holds the lock yet. A run that stores at this moment loses its compile, and compiles again.
-            clear_strays(folder);
         }
         let mut all = Vec::new();
         let mut places = Vec::new();

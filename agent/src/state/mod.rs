@@ -65,7 +65,7 @@ fn refuse_shared(folder: &Path) -> Result<(), String> {
 }
 
 /// Removes what a killed run left of [`replace`] in a folder and all below it.
-pub fn clear_strays(folder: &Path) {
+fn clear_strays(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {

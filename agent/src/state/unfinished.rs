@@ -28,11 +28,13 @@ impl Unfinished {
     /// # Errors
     /// Names the file and says why it cannot be made.
     pub fn begin(state: &State) -> Result<Self, String> {
+        // The caches of compiles are written before anybody holds the lock or sets the mark. Who writes one at this
+        // very moment does without it.
+        clear_strays(state.cache.parent().unwrap_or(&state.cache));
         let path = state.kept.join("unfinished");
         let left = match read_if_there(&path)? {
             Some(bytes) => {
                 clear_strays(&state.kept);
-                clear_strays(&state.cache);
                 Journal::folders(&bytes)
             }
             None => Vec::new(),
