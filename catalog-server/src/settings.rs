@@ -141,7 +141,7 @@ mod tests {
         let settings = Settings::parse("names = ['keel.example.org']\n[limits]\nhost_requests = 2\n").unwrap();
         assert_eq!(settings.names, ["keel.example.org"]);
         assert_eq!((settings.limits.host_requests, settings.limits.connections), (2, 20_000));
-        assert_eq!(settings.environments, [settings.environment.clone()], "a host that is let in follows what the server follows");
+        assert_eq!(settings.environments, [settings.environment.as_str()], "a host that is let in follows what the server follows");
         assert_eq!(settings.socket(), Path::new("/run/keel-server/notify.sock"));
     }
 
