@@ -1,6 +1,6 @@
 //! Enums whose variants are words of the language.
 
-/// Makes an enum whose variants are words of the language, with its [`AttributeValue`].
+/// Makes an enum whose variants are words of the language, with its [`AttributeValue`](crate::attributes::AttributeValue).
 ///
 /// ```
 /// keel_engine::choices! {
