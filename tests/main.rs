@@ -12,5 +12,6 @@ mod quickstart;
 mod server_access;
 mod server_connections;
 mod server_enrolment;
+mod server_gates;
 mod server_input;
 mod tidy;

@@ -2,14 +2,17 @@
 //!
 //! - [`CatalogServer`]: the program, its folders, its commands.
 //! - [`Site`]: what operators push.
+//! - [`AgentHost`]: a host with the real agent, below a scratch folder.
 //! - [`Identity`]: a host's certificate and key, enrolled or forged.
 //! - [`Client`]: HTTP by hand, so that a test may also send what no library would.
 
+mod agent;
 mod client;
 mod identity;
 mod running;
 mod site;
 
+pub use agent::AgentHost;
 pub use client::{Answer, Client, read_answer};
 pub use identity::{Identity, Lie};
 pub use running::CatalogServer;

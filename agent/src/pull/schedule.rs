@@ -5,7 +5,7 @@ use std::time::Duration;
 use keel_engine::digest::Digest;
 
 /// The first run after a start is spread over at most this, so that a site that comes back from a power
-/// cut does not ask its server all at once.
+/// cut does not ask its server all at once. A host that has just been let in does not wait.
 const START_SPREAD_MAX: Duration = Duration::from_secs(60);
 
 /// The runs of one host. Instants are lengths of time since some moment, by a clock that never goes
@@ -26,12 +26,14 @@ impl Schedule {
         Self { interval, anchor: now + until }
     }
 
-    /// When the first run is due: soon if the last one was an interval ago or longer, else on the grid.
+    /// When the first run is due: at once on a host that never had one, soon if the last one was an interval
+    /// ago or longer, else on the grid.
     pub fn first(&self, host: &str, now: Duration, since_last: Option<Duration>) -> Duration {
         let soon = now + share(host, START_SPREAD_MAX.min(self.interval / 10));
         match since_last {
+            None => now,
             Some(since) if since < self.interval => self.anchor,
-            _ => soon.min(self.anchor),
+            Some(_) => soon.min(self.anchor),
         }
     }
 
@@ -97,11 +99,11 @@ mod tests {
     }
 
     #[test]
-    fn the_first_run_is_soon_unless_one_was_just_made() {
+    fn the_first_run_is_at_once_or_soon_unless_one_was_just_made() {
         let schedule = Schedule::new("h", HALF_HOUR, MINUTE, Duration::from_secs(77));
-        let soon = schedule.first("h", MINUTE, None);
-        assert!(soon >= MINUTE && soon <= MINUTE * 2);
-        assert_eq!(schedule.first("h", MINUTE, Some(HALF_HOUR)), soon);
+        assert_eq!(schedule.first("h", MINUTE, None), MINUTE, "whoever has let a host in is waiting for it");
+        let soon = schedule.first("h", MINUTE, Some(HALF_HOUR));
+        assert!(soon > MINUTE && soon <= MINUTE * 2);
         assert_eq!(schedule.first("h", MINUTE, Some(MINUTE)), schedule.next(MINUTE));
     }
 

@@ -1,10 +1,12 @@
 //! `keel agent status`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
 use keel_engine::catalog::Catalog;
+use keel_engine::report::{Reason, Report};
 use serde::Serialize;
 
 use crate::cli::{Context, print, print_json};
@@ -17,6 +19,7 @@ use crate::pull::settings::AgentSettings;
 use crate::pull::spool::{Backlog, Spool};
 use crate::pull::standing::Standing;
 use crate::render::paint::printable;
+use crate::render::report::reason_text;
 use crate::state::State;
 use crate::state::lock::Lock;
 use crate::state::reports::Reports;
@@ -63,6 +66,9 @@ struct LastRun {
     changed: usize,
     failed: usize,
     waiting: usize,
+    skipped: usize,
+    /// For which other hosts' things, each once.
+    waits_for: Vec<String>,
     resources: usize,
     well: bool,
 }
@@ -98,6 +104,8 @@ fn look(home: &Home) -> Result<Status> {
         changed: report.totals.changed + report.totals.would_change,
         failed: report.totals.failed,
         waiting: report.totals.waiting,
+        skipped: report.totals.skipped,
+        waits_for: waits_for(&report),
         resources: report.totals.resources,
         well: !report.has_failures(),
     });
@@ -116,6 +124,12 @@ fn look(home: &Home) -> Result<Status> {
         waiting_reports: reports,
         waiting_bytes: bytes,
     })
+}
+
+fn waits_for(report: &Report) -> Vec<String> {
+    let reasons = report.resources.iter().filter_map(|resource| resource.reason.as_ref());
+    let gates: BTreeSet<String> = reasons.filter(|reason| matches!(reason, Reason::Gate { .. })).map(reason_text).collect();
+    gates.into_iter().collect()
 }
 
 fn text(status: &Status, context: &Context) -> String {
@@ -154,6 +168,7 @@ fn text(status: &Status, context: &Context) -> String {
         let counts =
             format!("{}: {} changed, {} failed, {} waiting of {}", run.started, run.changed, run.failed, run.waiting, run.resources);
         line("last run", if run.well { counts } else { paint.red(&counts) });
+        run.waits_for.iter().for_each(|gate| line("", printable(gate)));
     }
     line("next run", status.next_run.clone().unwrap_or_else(|| "none".to_owned()));
     line(
