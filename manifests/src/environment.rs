@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use minijinja::syntax::SyntaxConfig;
@@ -51,6 +52,8 @@ pub(crate) struct Environments {
     pub(crate) texts: Environment<'static>,
     /// Templates, with the whole syntax.
     pub(crate) templates: Environment<'static>,
+    /// Expressions and texts that are kept ready: the same ones are evaluated for every host.
+    ready: Environment<'static>,
 }
 
 impl Environments {
@@ -62,8 +65,63 @@ impl Environments {
         templates.set_path_join_callback(|name, parent| join(name, parent).into());
         let folders = Arc::clone(folders);
         templates.set_loader(move |name| load(&folders, name));
-        Self { texts, templates }
+        templates.set_auto_reload(false);
+        let mut ready = environment(secrets);
+        ready.set_syntax(text_syntax());
+        ready.set_auto_reload(false);
+        let made = AtomicUsize::new(0);
+        ready.set_loader(move |name| Ok(make_ready(name).filter(|_| made.fetch_add(1, Ordering::Relaxed) < MAX_READY)));
+        Self { texts, templates, ready }
     }
+
+    /// The value of an expression that is kept ready, perhaps undefined; none if it is not kept.
+    pub(crate) fn ready_expression(&self, expression: &str, context: Value) -> Option<Result<Value, EvalError>> {
+        let template = self.ready.get_template(&format!("{EXPRESSION}{expression}")).ok()?;
+        let captured = template.render_captured_to(context, &mut std::io::sink());
+        Some(match captured {
+            Ok(captured) => Ok(captured.state().lookup(READY_VALUE).unwrap_or_default()),
+            Err(error) => {
+                let error = EvalError::from_minijinja(&error, template.source()).moved_back(READY_BEFORE.len());
+                Err(Bounded::expression(expression).map_or_else(|other| other, |bounded| error.moved_by(&bounded)))
+            }
+        })
+    }
+
+    /// A text that is kept ready, with its expressions evaluated; none if it is not kept.
+    pub(crate) fn ready_text(&self, text: &str, context: Value) -> Option<Result<String, EvalError>> {
+        let template = self.ready.get_template(&format!("{TEXT}{text}")).ok()?;
+        let mut out = LimitedText::default();
+        let rendered = template.render_captured_to(context, &mut out).map(drop);
+        Some(match rendered {
+            Ok(()) => Ok(out.into_string()),
+            Err(error) => {
+                let error = EvalError::from_minijinja(&error, template.source());
+                Err(Bounded::template(text, &text_syntax()).map_or_else(|other| other, |bounded| error.moved_by(&bounded)))
+            }
+        })
+    }
+}
+
+/// How the names of expressions and of texts begin that are kept ready.
+const EXPRESSION: &str = "expression:";
+const TEXT: &str = "text:";
+/// What the value of an expression is called, and what stands before and after it.
+const READY_VALUE: &str = "keel_value";
+const READY_BEFORE: &str = "\u{FDD2}% set keel_value = ";
+const READY_AFTER: &str = " %\u{FDD2}";
+/// The most expressions and texts that are kept ready.
+const MAX_READY: usize = 50_000;
+
+/// The source behind the name of an expression or a text that is to be kept ready; none for what is wrong.
+fn make_ready(name: &str) -> Option<String> {
+    if let Some(text) = name.strip_prefix(TEXT) {
+        return Some(Bounded::template(text, &text_syntax()).ok()?.source.into_owned());
+    }
+    let expression = name.strip_prefix(EXPRESSION)?;
+    let bounded = Bounded::expression(expression).ok()?.source;
+    // A block takes more than one expression, and nothing may end it early.
+    minijinja::machinery::parse_expr(&bounded).ok().filter(|_| !bounded.contains('\u{FDD2}'))?;
+    Some(format!("{READY_BEFORE}{bounded}{READY_AFTER}"))
 }
 
 /// In attributes only `{{ }}` is special: `{%` and `${#list}` are ordinary text there.
@@ -196,5 +254,29 @@ impl std::io::Write for LimitedText {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_ready_is_evaluated_once_and_blamed_where_it_stands() {
+        let environments = Environments::new(&Arc::default(), &Arc::default());
+        let context = || Value::from_iter([("a", Value::from(2))]);
+        let value = |text: &str| environments.ready_expression(text, context());
+        assert_eq!(value("a * 21"), Some(Ok(Value::from(42))));
+        assert_eq!(value("a * 21"), Some(Ok(Value::from(42))), "also the second time");
+        assert!(value("nothing").unwrap().unwrap().is_undefined());
+        let error = value("a ~ (nothing + 1)").unwrap().unwrap_err();
+        assert_eq!((error.code, error.range), (codes::UNDEFINED, Some(5..16)));
+        for wrong in ["a }} {{ a", "a +", "a %\u{FDD2} b"] {
+            assert_eq!(value(wrong), None, "{wrong}");
+        }
+        let text = |text: &str| environments.ready_text(text, context());
+        assert_eq!(text("a={{ a }} {% x"), Some(Ok("a=2 {% x".to_owned())));
+        assert_eq!(text("a={{ a }}, {{ nothing.x }}").unwrap().unwrap_err().range, Some(14..23));
+        assert_eq!(text("{{ a"), None);
     }
 }

@@ -50,6 +50,12 @@ impl EvalError {
         self
     }
 
+    /// Moves the range, when something stood before the text.
+    pub(crate) fn moved_back(mut self, length: usize) -> Self {
+        self.range = self.range.and_then(|range| Some(range.start.checked_sub(length)?..range.end.checked_sub(length)?));
+        self
+    }
+
     /// Moves the range from the text that was compiled to the one that was given.
     pub(crate) fn moved_by(mut self, bounded: &Bounded<'_>) -> Self {
         self.range = self.range.map(|range| bounded.original(range));

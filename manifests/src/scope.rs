@@ -211,6 +211,9 @@ impl Scope {
     }
 
     pub(crate) fn evaluate_raw(&self, source: &str) -> Result<minijinja::Value, EvalError> {
+        if let Some(evaluated) = self.ready(source) {
+            return evaluated;
+        }
         let bounded = Bounded::expression(source)?;
         match self.site.environments.texts.compile_expression(&bounded.source) {
             Ok(compiled) => self.run(&compiled, &bounded, source),
@@ -220,7 +223,18 @@ impl Scope {
 
     fn run(&self, compiled: &Expression<'_, '_>, bounded: &Bounded<'_>, source: &str) -> Result<minijinja::Value, EvalError> {
         let told = |error: minijinja::Error| self.advise(EvalError::from_minijinja(&error, &bounded.source).moved_by(bounded), source);
-        let value = compiled.eval(self.root()).map_err(told)?;
+        self.defined(compiled.eval(self.root()).map_err(told)?, source)
+    }
+
+    /// The value of an expression that is kept ready; none if it is not.
+    fn ready(&self, source: &str) -> Option<Result<minijinja::Value, EvalError>> {
+        Some(match self.site.environments.ready_expression(source, self.root())? {
+            Ok(value) => self.defined(value, source),
+            Err(error) => Err(self.advise(error, source)),
+        })
+    }
+
+    fn defined(&self, value: minijinja::Value, source: &str) -> Result<minijinja::Value, EvalError> {
         if value.is_undefined() {
             let error = EvalError::new(codes::UNDEFINED, format!("`{}` is not defined", source.trim()));
             return Err(self.advise(error, source));
@@ -230,6 +244,9 @@ impl Scope {
 
     pub(crate) fn interpolate_raw(&self, source: &str) -> Result<minijinja::Value, EvalError> {
         if let Some((inside, offset)) = whole_expression(source) {
+            if let Some(evaluated) = self.ready(inside) {
+                return evaluated.map_err(|error| error.shifted(offset));
+            }
             let bounded = Bounded::expression(inside).map_err(|error| error.shifted(offset))?;
             if let Ok(compiled) = self.site.environments.texts.compile_expression(&bounded.source) {
                 return self.run(&compiled, &bounded, inside).map_err(|error| error.shifted(offset));
@@ -237,6 +254,9 @@ impl Scope {
         }
         if !source.contains("{{") {
             return Ok(minijinja::Value::from(source));
+        }
+        if let Some(text) = self.site.environments.ready_text(source, self.root()) {
+            return text.map(minijinja::Value::from).map_err(|error| self.advise(error, source));
         }
         let bounded = Bounded::template(source, &text_syntax())?;
         let told = |error: minijinja::Error| self.advise(EvalError::from_minijinja(&error, &bounded.source).moved_by(&bounded), source);
