@@ -2,6 +2,7 @@
 //! its standard input and says everything through its standard output. What a manifest can do to it, it
 //! does to nothing else.
 
+mod calls;
 mod findings;
 mod limits;
 mod link;
@@ -26,12 +27,13 @@ pub use limits::MEMORY_BYTES;
 use limits::restrict;
 use link::{CommitFiles, Link, SentFacts};
 
-/// The whole of `keel-server compile-worker`: limits the process and serves standard input.
+/// The whole of `keel-server compile-worker`: limits and confines the process, and serves standard input.
 ///
 /// # Errors
 /// The kernel refuses a limit, or the pipes broke.
 pub fn main(memory: u64) -> Result<(), String> {
     restrict(memory)?;
+    calls::forbid_others()?;
     serve(Box::new(std::io::stdin()), Box::new(std::io::stdout()))
 }
 
