@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use keel_manifests::pattern::Pattern;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::log::printable;
 use crate::store::Database;
 
 /// What `server.toml` may say. Everything has a default; a key that nobody knows is an error.
@@ -100,7 +102,22 @@ impl Settings {
     /// # Errors
     /// Says what is wrong, with its line.
     pub fn parse(text: &str) -> std::result::Result<Self, String> {
-        toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
+        let settings: Self = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        settings.serves(&settings.environment)?;
+        Ok(settings)
+    }
+
+    /// Whether hosts may follow an environment. That it is there yet does not matter.
+    ///
+    /// # Errors
+    /// None of `environments` lets it in; says which do.
+    pub fn serves(&self, environment: &str) -> std::result::Result<(), String> {
+        let named = |text: &String| Pattern::parse(text).is_ok_and(|pattern| pattern.matches(environment));
+        if self.environments.iter().any(named) {
+            return Ok(());
+        }
+        let served = self.environments.join(", ");
+        Err(format!("no environment {} is served: `environments` in server.toml has {served}", printable(environment)))
     }
 
     /// The folder of the authority's keys.
@@ -143,6 +160,18 @@ mod tests {
         assert_eq!((settings.limits.host_requests, settings.limits.connections), (2, 20_000));
         assert_eq!(settings.environments, [settings.environment.as_str()], "a host that is let in follows what the server follows");
         assert_eq!(settings.socket(), Path::new("/run/keel-server/notify.sock"));
+    }
+
+    #[test]
+    fn hosts_follow_what_is_served() {
+        let settings = Settings::parse("environments = ['main', 'release/*']\nenvironment = 'main'").unwrap();
+        assert_eq!(settings.serves("release/7"), Ok(()));
+        assert_eq!(
+            settings.serves("mian").unwrap_err(),
+            "no environment mian is served: `environments` in server.toml has main, release/*"
+        );
+        let why = Settings::parse("environments = ['main']").unwrap_err();
+        assert!(why.contains("no environment production"), "{why}");
     }
 
     #[test]

@@ -77,11 +77,17 @@ pub async fn approve(
     Named(host): Named<HostName>,
     Sent(approval): Sent<wire::Approval>,
 ) -> Result<Json<wire::Node>, Refusal> {
+    approval.environment.iter().try_for_each(|environment| served(&server, environment))?;
     let chosen = chosen(server.store.waiting(Some(host.as_str())).await?, approval.id.as_deref(), &host)?;
     let signing = SigningRequest::read(&chosen.csr, &host).map_err(|why| Refusal::new(Code::Unprocessable, why))?;
     let candidate = Candidate { host: &host, csr: &chosen.csr, recipient: &chosen.recipient, environment: approval.environment };
     admit(&server, candidate, &signing, Leave::Operator(operator.name)).await?;
     found(&server, &host).await
+}
+
+/// Says so if no host can follow an environment: it would have no catalogs, for ever.
+fn served(server: &Server, environment: &str) -> Result<(), Refusal> {
+    server.settings.serves(environment).map_err(|why| Refusal::new(Code::Unprocessable, why))
 }
 
 /// The one who is meant, of those who wait under a name.
@@ -120,6 +126,7 @@ pub async fn follow(
     Named(host): Named<HostName>,
     Sent(follow): Sent<wire::Follow>,
 ) -> Result<Json<wire::Node>, Refusal> {
+    served(&server, &follow.environment)?;
     server.store.follow(host.as_str(), &follow.environment, &operator.name).await?;
     server.allowed.forget(host.as_str());
     done("follow", &operator, host.as_str(), &follow.environment);

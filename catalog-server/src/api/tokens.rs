@@ -47,6 +47,9 @@ pub async fn make(
     if !(1..=VALID_S_MAX).contains(&valid_s) {
         return Err(Refusal::new(Code::Malformed, format!("a token is good for 1 to {VALID_S_MAX} seconds")));
     }
+    if let Some(environment) = &request.environment {
+        settings.serves(environment).map_err(|why| Refusal::new(Code::Unprocessable, why))?;
+    }
     let secret = bytes::<20>().map_err(|error| Refusal::new(Code::Internal, error.message))?;
     let token = JoinToken::new(hex(&secret));
     let expires_ms = now_ms().saturating_add(i64::try_from(valid_s * 1000).unwrap_or(i64::MAX));

@@ -134,11 +134,6 @@ impl Environments {
         let _ = self.over.subscribe().wait_for(|rounds| *rounds >= next).await;
     }
 
-    /// Whether an environment of this name is served or known.
-    pub fn exists(&self, name: &str) -> bool {
-        self.states().contains_key(name)
-    }
-
     /// All environments, in the order of their names.
     pub fn list(&self) -> Vec<EnvironmentState> {
         self.states().values().cloned().collect()
