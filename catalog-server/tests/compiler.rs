@@ -8,5 +8,7 @@ mod limits;
 mod pushes;
 #[path = "compiler/repositories.rs"]
 mod repositories;
+#[path = "compiler/signed.rs"]
+mod signed;
 #[path = "compiler/stage.rs"]
 mod stage;

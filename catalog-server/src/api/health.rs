@@ -15,6 +15,7 @@ pub async fn show(State(server): Here) -> (StatusCode, Json<Health>) {
     } else if let Err(error) = server.store.operators().await {
         troubles.push(error.problem().detail);
     }
+    troubles.extend(server.environments.trouble());
     let healthy = troubles.is_empty();
     let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Health { healthy, version: env!("CARGO_PKG_VERSION").to_owned(), troubles }))

@@ -8,6 +8,7 @@ use super::Here;
 use crate::fleet_figures;
 use crate::metrics::Page;
 use crate::refusal::Refusal;
+use crate::server::Server;
 
 /// The media type of Prometheus's text form.
 pub const MEDIA: &str = "text/plain; version=0.0.4";
@@ -20,5 +21,17 @@ pub async fn show(State(server): Here) -> Result<impl IntoResponse, Refusal> {
     page.gauge("keel_requests_room", "How many more requests would be taken at once.", server.room.available_permits());
     server.metrics.write(&mut page);
     fleet_figures::write(&server.store, &mut page).await?;
+    write_compiler(&server, &mut page);
     Ok(([(header::CONTENT_TYPE, MEDIA)], page.text()))
+}
+
+/// How the compiler fares.
+fn write_compiler(server: &Server, page: &mut Page) {
+    page.head("keel_compile_workers_stopped_total", "counter", "Compile workers that took too much or broke.");
+    page.line("keel_compile_workers_stopped_total", &[], server.compiler.workers_stopped());
+    page.gauge("keel_hosts_not_compiling", "Hosts that do not compile with the facts they sent.", server.compiler.failed_hosts().len());
+    page.head("keel_environment_refused", "gauge", "Whether hosts do not get the newest commit of an environment.");
+    for environment in server.environments.list() {
+        page.line("keel_environment_refused", &[("environment", &environment.name)], u8::from(environment.refused.is_some()));
+    }
 }

@@ -39,6 +39,8 @@ pub struct Brief {
 pub(super) struct Failed {
     commit: Arc<str>,
     facts: Digest,
+    /// When it was, in changes of facts, if other hosts' facts may be to blame.
+    clock: Option<u64>,
     /// When the worker was stopped; none if the compiler itself said no.
     stopped: Option<Instant>,
     /// Why, in one sentence.
@@ -104,7 +106,12 @@ impl Brief {
 
 impl Failed {
     pub(super) fn new(commit: &Arc<str>, facts: Digest, reason: String, findings: Vec<Finding>) -> Self {
-        Self { commit: Arc::clone(commit), facts, stopped: None, reason, findings }
+        Self { commit: Arc::clone(commit), facts, clock: None, stopped: None, reason, findings }
+    }
+
+    /// Other hosts' facts may be to blame, as they were at this time.
+    pub(super) fn by_others(self, clock: u64) -> Self {
+        Self { clock: Some(clock), ..self }
     }
 
     /// The worker was stopped.
@@ -113,9 +120,10 @@ impl Failed {
     }
 
     /// Whether another try would end alike.
-    pub(super) fn holds(&self, commit: &str, facts: Digest, now: Instant) -> bool {
+    pub(super) fn holds(&self, commit: &str, facts: Digest, clock: u64, now: Instant) -> bool {
         let over = self.stopped.is_some_and(|at| now.duration_since(at) >= STOPPED_AGAIN);
-        *self.commit == *commit && self.facts == facts && !over
+        let moved = self.clock.is_some_and(|then| then != clock);
+        *self.commit == *commit && self.facts == facts && !over && !moved
     }
 }
 
@@ -248,9 +256,11 @@ mod tests {
         let now = Instant::now();
         let facts = Digest::of(b"f");
         let failed = Failed::new(&Arc::from("1"), facts, "no".to_owned(), Vec::new());
-        assert!(failed.holds("1", facts, now + STOPPED_AGAIN));
-        assert!(!failed.holds("2", facts, now) && !failed.holds("1", Digest::of(b"g"), now));
+        assert!(failed.holds("1", facts, 7, now + STOPPED_AGAIN));
+        assert!(!failed.holds("2", facts, 7, now) && !failed.holds("1", Digest::of(b"g"), 7, now));
+        let by_others = failed.clone().by_others(7);
+        assert!(by_others.holds("1", facts, 7, now) && !by_others.holds("1", facts, 8, now));
         let stopped = failed.stopped(now);
-        assert!(stopped.holds("1", facts, now) && !stopped.holds("1", facts, now + STOPPED_AGAIN));
+        assert!(stopped.holds("1", facts, 7, now) && !stopped.holds("1", facts, 7, now + STOPPED_AGAIN));
     }
 }

@@ -354,7 +354,7 @@ impl Compiler {
         let word = self.inner.known.words.one(&commit.id);
         let digest = facts.digest;
         let known = self.inner.known.hosts().get(host).and_then(|known| known.failed.clone());
-        if let Some(failed) = known.filter(|failed| failed.holds(&commit.id, digest, Instant::now())) {
+        if let Some(failed) = known.filter(|failed| failed.holds(&commit.id, digest, self.inner.known.clock(), Instant::now())) {
             return self.fall_back(environment, host, &failed);
         }
         let clock = self.inner.known.clock();
@@ -373,7 +373,9 @@ impl Compiler {
             Ok((compiled, _)) => {
                 let errors = compiled.findings.iter().filter(|finding| finding.error).count();
                 let reason = format!("{host} does not compile in {environment}: {errors} errors");
-                Failed::new(&word, digest, reason, compiled.findings)
+                let by_others = compiled.fleet_state.is_some() || compiled.reads.iter().any(|read| read.host != host);
+                let failed = Failed::new(&word, digest, reason, compiled.findings);
+                if by_others { failed.by_others(clock) } else { failed }
             }
             Err(failure) => {
                 let reason = format!("compiling {host} in {environment} {failure}");

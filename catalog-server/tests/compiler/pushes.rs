@@ -123,6 +123,10 @@ async fn facts_of_other_hosts_reach_the_catalogs_that_read_them() {
     stage.restart().await;
     stage.send("web-1", r#"{"os": "arch"}"#);
     assert_eq!(stage.content("db-1").await, "arch");
+    stage.send("web-1", "{}");
+    assert_eq!(stage.content("db-1").await, "arch", "what fails now leaves what was");
+    stage.send("web-1", r#"{"os": "mint"}"#);
+    assert_eq!(stage.content("db-1").await, "mint", "and is tried again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use keel_engine::protocol::environment::EnvironmentState;
 use keel_server::compiler::facts::{FactStore, Later, StoredFacts};
 use keel_server::compiler::{Compiler, CompilerSettings, Delivered, NoCatalog, WorkerSettings};
 use keel_server::environments::{EnvironmentSettings, EnvironmentStore, Environments};
-use keel_server::repository::Repository;
+use keel_server::repository::{AllowedSigners, Repository};
 
 /// What is known of environments.
 #[derive(Default)]
@@ -76,18 +76,28 @@ impl Stage {
         stage
     }
 
+    /// A server over an empty repository that follows signed commits only.
+    pub(crate) async fn signed(signers: AllowedSigners) -> Self {
+        Self::over_nothing(Duration::from_secs(30), Some(signers)).await
+    }
+
     /// A server over an empty repository.
     pub(crate) async fn empty(compile_limit: Duration) -> Self {
+        Self::over_nothing(compile_limit, None).await
+    }
+
+    async fn over_nothing(compile_limit: Duration, signers: Option<AllowedSigners>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let git = git2::Repository::init_bare(folder.path().join("site.git")).unwrap();
         let (sent, remembered, announced) = (Arc::default(), Arc::default(), Arc::default());
-        let (compiler, environments) = serve(&folder, &sent, &remembered, &announced, compile_limit).await;
+        let (compiler, environments) = serve(&folder, &sent, &remembered, &announced, compile_limit, signers).await;
         Self { folder, git, files: BTreeMap::new(), sent, remembered, announced, compiler, environments }
     }
 
     /// The server anew, over what the one before left.
     pub(crate) async fn restart(&mut self) {
-        let (compiler, environments) = serve(&self.folder, &self.sent, &self.remembered, &self.announced, Duration::from_secs(30)).await;
+        let (compiler, environments) =
+            serve(&self.folder, &self.sent, &self.remembered, &self.announced, Duration::from_secs(30), None).await;
         (self.compiler, self.environments) = (compiler, environments);
     }
 
@@ -99,8 +109,25 @@ impl Stage {
         self.files.insert(path.to_owned(), (mode, bytes.to_vec()));
     }
 
+    /// The repository.
+    pub(crate) fn git(&self) -> &git2::Repository {
+        &self.git
+    }
+
+    /// Points a branch at a commit and waits until the server has seen it.
+    pub(crate) async fn point(&self, branch: &str, commit: Oid) {
+        self.git.reference(&format!("refs/heads/{branch}"), commit, true, "test").unwrap();
+        tokio::time::timeout(Duration::from_secs(120), self.environments.settled()).await.expect("the push is seen");
+    }
+
     /// Commits all files to `main` and waits until the server has seen it.
     pub(crate) async fn push(&mut self) -> String {
+        let tree = self.tree();
+        self.push_tree(tree).await
+    }
+
+    /// The tree of all files.
+    pub(crate) fn tree(&self) -> Oid {
         let mut index = git2::Index::new().unwrap();
         for (path, (mode, bytes)) in &self.files {
             let id = if *mode == 0o160_000 {
@@ -126,8 +153,7 @@ impl Stage {
             };
             index.add(&entry).unwrap();
         }
-        let tree = index.write_tree_to(&self.git).unwrap();
-        self.push_tree(tree).await
+        index.write_tree_to(&self.git).unwrap()
     }
 
     pub(crate) async fn push_tree(&self, tree: Oid) -> String {
@@ -210,6 +236,7 @@ async fn serve(
     remembered: &Arc<Remembered>,
     announced: &Arc<Mutex<Vec<String>>>,
     compile_limit: Duration,
+    signers: Option<AllowedSigners>,
 ) -> (Compiler, Arc<Environments>) {
     let worker = WorkerSettings {
         command: (PathBuf::from(env!("CARGO_BIN_EXE_keel-server")), vec!["compile-worker".to_owned()]),
@@ -223,7 +250,7 @@ async fn serve(
     let repository = Repository::at(&folder.path().join("site.git")).unwrap();
     let compiler = Compiler::start(&settings, repository, Arc::clone(sent) as _, announce).unwrap();
     let settings =
-        EnvironmentSettings { branches: vec!["main".to_owned(), "release/*".to_owned()], poll: Duration::from_secs(3600), signers: None };
+        EnvironmentSettings { branches: vec!["main".to_owned(), "release/*".to_owned()], poll: Duration::from_secs(3600), signers };
     let environments = Environments::start(settings, compiler.clone(), Arc::clone(remembered) as _).await.unwrap();
     let watching = Arc::clone(&environments);
     tokio::spawn(async move { watching.watch().await });
