@@ -1,12 +1,14 @@
 //! What whole-system tests of Evenkeel share.
 //!
 //! - [`lab`]: real Debian hosts, booted with systemd on this machine.
+//! - [`load`]: many simulated agents against a real catalog server.
 //! - [`program`]: the programs that the tests run.
 //! - [`server`]: the catalog server on loopback, with a site and enrolled hosts.
 //!
 //! The tests themselves are the modules of `main.rs`. Nothing depends on this package.
 
 pub mod lab;
+pub mod load;
 pub mod program;
 #[expect(clippy::unwrap_used, clippy::print_stdout, reason = "a harness that cannot go on ends its test there and then")]
 pub mod server;

@@ -4,7 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use keel_tests::server::{CatalogServer, read_answer};
+use keel_tests::server::{CatalogServer, Identity, Lie, read_answer};
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair};
+use x509_parser::pem::parse_x509_pem;
 
 /// What 95 of 100 requests take at most.
 fn p95(server: &CatalogServer) -> Duration {
@@ -72,7 +74,7 @@ fn one_host_has_its_share_and_no_more() {
     assert_eq!(renew(&modest).status, 200);
 }
 
-fn greedy_body(identity: &keel_tests::server::Identity) -> serde_json::Value {
+fn greedy_body(identity: &Identity) -> serde_json::Value {
     identity.renewal()
 }
 
@@ -96,7 +98,7 @@ fn what_was_acknowledged_before_a_crash_is_there_after_it() {
     let token = server.token(&[]);
     for number in 0..5 {
         // Killed with a request on its way: whether it counted or not, it counted once.
-        let candidate = keel_tests::server::Identity::candidate(&format!("late-{number}"));
+        let candidate = Identity::candidate(&format!("late-{number}"));
         let body = candidate.request(Some(&token)).to_string();
         let mut open = server.agent(None).connect().unwrap();
         let head =
@@ -112,4 +114,34 @@ fn what_was_acknowledged_before_a_crash_is_there_after_it() {
     let nodes = server.add_operator("vera", "viewer").get("/operator/v1/nodes").unwrap().json();
     let late = nodes["nodes"].as_array().unwrap().iter().filter(|node| node["host"].as_str().unwrap().starts_with("late-"));
     assert!(late.count() <= 1, "one token let several hosts in: {nodes}");
+}
+
+#[test]
+fn chains_of_fifty_certificates_are_refused_at_little_cost() {
+    let server = CatalogServer::start();
+    let good = server.enrol("db-1");
+    let (_, pem) = parse_x509_pem(server.authority_file("agents.pem").as_bytes()).unwrap();
+    let issuer = pem.parse_x509().unwrap().subject().iter_common_name().next().unwrap().as_str().unwrap().to_owned();
+    // Each of them bears the issuer's name, so that each might have signed any other.
+    let impostor = |_| {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, issuer.as_str());
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().pem()
+    };
+    let impostors: String = (0..49).map(impostor).collect();
+    let chained = |identity: Identity| {
+        let leaf = identity.chain().split_inclusive("-----END CERTIFICATE-----").next().unwrap().to_owned();
+        identity.with_chain(&format!("{leaf}\n{impostors}"))
+    };
+    let forged = server.agent(Some(&chained(good.forged(&server, Lie::Foreign))));
+    let before = server.usage().cpu_seconds;
+    for _ in 0..20 {
+        assert!(forged.get("/v1/live").is_err());
+    }
+    let each = (server.usage().cpu_seconds - before) / 20.0;
+    // A tenth of a second where it counts; a build without optimisation is slower.
+    assert!(each < 1.0, "one costs {each} s of processor time");
+    assert_eq!(server.agent(Some(&good)).post("/v1/certificate", &good.renewal()).unwrap().status, 200);
 }

@@ -83,6 +83,13 @@ impl Client {
         Self { address, config: Arc::new(config), token: token.map(str::to_owned) }
     }
 
+    /// The same peer, who offers one protocol by ALPN.
+    pub fn speaking(&self, protocol: &[u8]) -> Self {
+        let mut config = (*self.config).clone();
+        config.alpn_protocols = vec![protocol.to_vec()];
+        Self { config: Arc::new(config), ..self.clone() }
+    }
+
     /// Opens a connection and finishes its handshake, as far as the client can tell.
     ///
     /// # Errors

@@ -4,16 +4,19 @@
 //! - [`Site`]: what operators push.
 //! - [`AgentHost`]: a host with the real agent, below a scratch folder.
 //! - [`Identity`]: a host's certificate and key, enrolled or forged.
-//! - [`Client`]: HTTP by hand, so that a test may also send what no library would.
+//! - [`Client`]: HTTP by hand, so that a test may also send what no library would; [`frames`] for HTTP/2.
 
 mod agent;
 mod client;
+pub mod frames;
 mod identity;
 mod running;
 mod site;
+mod usage;
 
 pub use agent::AgentHost;
 pub use client::{Answer, Client, read_answer};
 pub use identity::{Identity, Lie};
 pub use running::CatalogServer;
 pub use site::Site;
+pub use usage::Usage;

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Answer, Client, Identity, Site};
+use super::{Answer, Client, Identity, Site, Usage};
 use crate::program::keel_server;
 
 /// How long a machine with other things to do may take to start the program.
@@ -127,6 +127,14 @@ impl CatalogServer {
     /// It does not run.
     pub fn process(&self) -> u32 {
         self.child.as_ref().unwrap().id()
+    }
+
+    /// What the program and its compile workers use.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn usage(&self) -> Usage {
+        Usage::of(self.process())
     }
 
     /// Runs a command of the program with this server's settings, which has to succeed.
