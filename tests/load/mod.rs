@@ -45,8 +45,7 @@ pub struct Plan {
 const AT_ONCE: usize = 64;
 
 /// Limits that are not what is measured.
-const SETTINGS: &str =
-    "[limits]\nconnections = 60000\nrequests = 20000\nhost_requests_per_minute = 100000000\nenrolments_per_minute = 100000000\n";
+const SETTINGS: &str = "[limits]\nconnections = 60000\nrequests = 20000\nhost_requests = 100000\nhost_requests_per_minute = 100000000\nenrolments_per_minute = 100000000\n";
 
 /// Runs the whole test.
 ///
