@@ -32,7 +32,7 @@ fn http_2_is_spoken() {
     let mut frames = Frames::open(&server.agent(None)).unwrap();
     frames.add(kind::HEADERS, END_HEADERS | END_STREAM, 1, GET);
     frames.send().unwrap();
-    let head = std::iter::from_fn(|| frames.next()).find(|(kind, _, _)| *kind == kind::HEADERS).unwrap();
+    let head = std::iter::from_fn(|| frames.read()).find(|(kind, _, _)| *kind == kind::HEADERS).unwrap();
     // The static table of HPACK has `:status: 200` at its eighth place.
     assert_eq!((head.1, head.2[0]), (1, 0x88));
 }

@@ -81,7 +81,7 @@ impl Frames {
     }
 
     /// The next frame: its kind, its stream and what is in it; none when the connection has ended.
-    pub fn next(&mut self) -> Option<(u8, u32, Vec<u8>)> {
+    pub fn read(&mut self) -> Option<(u8, u32, Vec<u8>)> {
         let mut head = [0; 9];
         self.stream.read_exact(&mut head).ok()?;
         let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
@@ -92,7 +92,7 @@ impl Frames {
     /// Reads to the end of the connection, and returns the reason that the server gave for it.
     pub fn end(mut self) -> Option<u32> {
         let mut reason = None;
-        while let Some((kind, _, payload)) = self.next() {
+        while let Some((kind, _, payload)) = self.read() {
             if let (kind::GOAWAY, Some(bytes)) = (kind, payload.get(4..8)) {
                 reason = bytes.try_into().ok().map(u32::from_be_bytes);
             }
