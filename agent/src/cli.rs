@@ -5,7 +5,9 @@ use std::io::Write;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{agent, apply, check, compile, completions, doc, explain, facts, fmt, graph, inspect, man, plan, secret};
+use crate::commands::{
+    agent, apply, check, compile, completions, doc, explain, facts, fmt, graph, inspect, man, node, plan, report, secret, status, why,
+};
 use crate::error::{Error, Kind, Result};
 use crate::render::paint::Paint;
 use crate::settings::Environment;
@@ -53,6 +55,10 @@ enum Command {
     Inspect(inspect::Arguments),
     Secret(secret::Arguments),
     Agent(agent::Arguments),
+    Status(status::Arguments),
+    Why(why::Arguments),
+    Report(report::Arguments),
+    Node(node::Arguments),
     Fmt(fmt::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
@@ -153,6 +159,10 @@ fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Inspect(arguments) => inspect::run(&arguments, context),
         Command::Secret(arguments) => secret::run(&arguments, context),
         Command::Agent(arguments) => agent::run(&arguments, context),
+        Command::Status(arguments) => status::run(&arguments, context),
+        Command::Why(arguments) => why::run(&arguments, context),
+        Command::Report(arguments) => report::run(&arguments, context),
+        Command::Node(arguments) => node::run(&arguments, context),
         Command::Fmt(arguments) => fmt::run(&arguments, context),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),

@@ -8,6 +8,7 @@ pub mod compile_cache;
 pub mod error;
 pub mod facts;
 pub mod lowered_files;
+pub mod operator;
 pub mod plan_file;
 pub mod progress;
 pub mod pull;

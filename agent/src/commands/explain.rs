@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use keel_engine::address::Address;
 use keel_engine::catalog::{Catalog, Node};
 use keel_engine::graph::{Edge, Graph, Vertex};
@@ -20,6 +18,7 @@ use serde_json::json;
 use super::target::{self, CompiledHost, FactSource, HostArguments};
 use crate::cli::{Context, print, print_json};
 use crate::error::{Error, Result};
+use crate::render::moment::moment;
 use crate::render::paint::{Paint, printable};
 use crate::render::report::reason_text;
 use crate::state::State;
@@ -209,9 +208,7 @@ impl History {
 
 /// A run's time by the clock of the host.
 fn time(report: &Report) -> String {
-    let milliseconds = i64::try_from(report.started_ms).unwrap_or(i64::MAX);
-    let zoned = Timestamp::from_millisecond(milliseconds).map(|time| time.to_zoned(TimeZone::system()));
-    zoned.map_or_else(|_| report.run.clone(), |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
+    moment(i64::try_from(report.started_ms).unwrap_or(i64::MAX))
 }
 
 fn history_text(history: &History) -> String {

@@ -3,11 +3,14 @@
 pub mod diagnostics;
 pub mod diff;
 mod excerpt;
+pub mod fleet;
 pub mod graph;
 pub mod manifest;
+pub mod moment;
 pub mod paint;
 pub mod reference;
 pub mod report;
+pub mod table;
 
 /// `1 host`, `2 hosts`.
 pub fn counted(count: usize, noun: &str) -> String {

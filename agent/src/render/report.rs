@@ -8,6 +8,7 @@ use keel_engine::report::{Cause, Mode, Outcome, Reason, Report, ReportedChange, 
 
 use super::counted;
 use super::diff;
+use super::moment::span;
 use super::paint::{Paint, printable};
 
 /// How much to show, and how.
@@ -67,6 +68,13 @@ fn by_module(report: &Report, style: Style) -> Vec<(String, Vec<&ResourceReport>
 
 fn is_shown(resource: &ResourceReport, style: Style) -> bool {
     style.all || !matches!((resource.outcome, &resource.reason), (Outcome::Unchanged, _) | (_, Some(Reason::Filtered)))
+}
+
+/// Prints one resource.
+pub fn resource_text(resource: &ResourceReport, style: Style) -> String {
+    let mut out = String::new();
+    resource_lines(&mut out, resource, style);
+    out
 }
 
 fn resource_lines(out: &mut String, resource: &ResourceReport, style: Style) {
@@ -196,7 +204,7 @@ fn closing(out: &mut String, report: &Report, style: Style) {
     }
     for owed in &report.owed {
         let age = report.started_ms.saturating_sub(owed.since_ms) / 1000;
-        let text = format!("owed for {}: {} {} because of {}", age_text(age), owed.effect, owed.target, owed.source);
+        let text = format!("owed for {}: {} {} because of {}", span(age), owed.effect, owed.target, owed.source);
         line(out, format_args!("{}", paint.yellow(&text)));
     }
     for address in &report.released {
@@ -206,15 +214,6 @@ fn closing(out: &mut String, report: &Report, style: Style) {
     let seconds = report.duration_ms / 1000;
     let rest = report.duration_ms % 1000;
     line(out, format_args!("{}  {}", paint.bold(&totals(report)), paint.dim(&format!("in {seconds}.{rest:03} s"))));
-}
-
-fn age_text(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
-        3600..86_400 => format!("{} h", seconds / 3600),
-        _ => format!("{} d", seconds / 86_400),
-    }
 }
 
 /// The totals in one line; what there is none of is left out, but for the words that everybody looks for.
