@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::log::printable;
-use crate::store::Database;
+use crate::store::{Database, Retention};
 
 /// What `server.toml` may say. Everything has a default; a key that nobody knows is an error.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -38,6 +38,8 @@ pub struct Settings {
     pub database: Option<String>,
     /// The environment of hosts that were let in without one.
     pub environment: String,
+    /// How long reports are kept.
+    pub reports: Retention,
     /// What one peer may ask of the server.
     pub limits: Limits,
 }
@@ -73,6 +75,7 @@ impl Default for Settings {
             run: PathBuf::from("/run/keel-server"),
             database: None,
             environment: "production".to_owned(),
+            reports: Retention::default(),
             limits: Limits::default(),
         }
     }

@@ -17,7 +17,11 @@ pub fn status(fleet: &FleetStatus, paint: Paint) -> String {
         .filter(|(_, count)| **count > 0)
         .map(|(condition, count)| paint_condition(*condition, &format!("{count} {}", condition.word()), paint))
         .collect();
-    let mut text = format!("{}{}\n", counted(usize::try_from(total).unwrap_or(usize::MAX), "host"), if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) });
+    let mut text = format!(
+        "{}{}\n",
+        counted(usize::try_from(total).unwrap_or(usize::MAX), "host"),
+        if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) }
+    );
     if !fleet.hosts.is_empty() {
         let rows: Vec<Vec<String>> = fleet.hosts.iter().map(|host| host_row(host, fleet.now_ms)).collect();
         let lines = table::lines(&["HOST", "CONDITION", "SINCE", "ENVIRONMENT", "COMMIT", "LAST REPORT", ""], &rows);

@@ -19,5 +19,6 @@ pub async fn keep(State(server): Here, caller: Caller, SentBytes(bytes): SentByt
     let (facts, dropped) = read(&bytes).map_err(|why| Refusal::new(Code::Unprocessable, printable(&why)))?;
     let digest = Digest::of(&bytes);
     server.store.keep_facts(caller.host.as_str(), digest, &facts).await?;
+    server.compiler.facts_are(caller.host.as_str(), digest);
     Ok(Json(FactsAnswer { digest, dropped }))
 }

@@ -82,11 +82,14 @@ async fn follow(server: Arc<Server>) {
     tokio::join!(server.environments.watch(), called);
 }
 
-/// Removes what no catalog needs any more, again and again.
+/// Removes what no catalog needs any more, and reports that are old, again and again.
 async fn sweep(server: Arc<Server>) {
     loop {
         tokio::time::sleep(LOOK).await;
         server.compiler.sweep().await;
+        if let Err(error) = server.store.forget_reports(server.settings.reports).await {
+            log::warning("old reports cannot be forgotten now", &[("why", &error)]);
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use keel_engine::digest::Digest;
 use keel_engine::protocol::fleet::{ReportList, ReportSummary, StoredReport};
 use keel_engine::protocol::reports::{Delivery, Receipt};
 use keel_engine::report::Report;
+use serde::Deserialize;
 use sqlx::Row;
 
 use super::statuses::Status;
@@ -18,7 +19,8 @@ const BODY_BYTES_MAX: usize = 64 << 20;
 const ROWS: usize = 200;
 
 /// How long reports are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Retention {
     /// Those in which something happened, in days.
     pub days: u32,
