@@ -17,4 +17,5 @@ mod server_floods;
 mod server_gates;
 mod server_input;
 mod server_load;
+mod server_reports;
 mod tidy;
