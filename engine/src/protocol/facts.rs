@@ -3,6 +3,7 @@
 //! Facts are data from a machine that somebody else may control. They are read here, by both sides, into
 //! plain values: nothing in them can become a content, a secret or a template.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
@@ -56,7 +57,8 @@ pub fn read(bytes: &[u8]) -> Result<(Map, Vec<DroppedFact>), String> {
         return Err(format!("the facts have {} bytes, more than {FACTS_BYTES_MAX}", bytes.len()));
     }
     let reading = Reading::default();
-    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let bytes = within_range(bytes);
+    let mut json = serde_json::Deserializer::from_slice(&bytes);
     let value = Fact { reading: &reading, path: "", depth: 0 }.deserialize(&mut json).map_err(|error| error.to_string())?;
     json.end().map_err(|error| error.to_string())?;
     let Some(Value::Map(mut facts)) = value else { return Err("facts are a table".to_owned()) };
@@ -68,6 +70,39 @@ pub fn read(bytes: &[u8]) -> Result<(Map, Vec<DroppedFact>), String> {
         }
     }
     Ok((facts, dropped))
+}
+
+/// An integer that [`read`] leaves out.
+const TOO_LARGE: &[u8] = b"18446744073709551615";
+
+/// The text with an integer that [`read`] leaves out in the place of each number that no float can hold:
+/// a reader of JSON would refuse all of the text for one of them.
+pub fn within_range(text: &[u8]) -> Cow<'_, [u8]> {
+    let mut tamed = Vec::new();
+    let (mut copied, mut at, mut quoted) = (0, 0, false);
+    while let Some((byte, rest)) = text.get(at..).and_then(<[u8]>::split_first) {
+        let mut length = 1;
+        match byte {
+            b'\\' if quoted => length = 2,
+            b'"' => quoted = !quoted,
+            b'-' | b'0'..=b'9' if !quoted => {
+                length += rest.iter().take_while(|byte| byte.is_ascii_digit() || b".eE+-".contains(byte)).count();
+                let number = text.get(at..at + length).and_then(|number| std::str::from_utf8(number).ok()?.parse::<f64>().ok());
+                if number.is_some_and(f64::is_infinite) {
+                    tamed.extend_from_slice(text.get(copied..at).unwrap_or_default());
+                    tamed.extend_from_slice(TOO_LARGE);
+                    copied = at + length;
+                }
+            }
+            _ => {}
+        }
+        at += length;
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    tamed.extend_from_slice(text.get(copied..).unwrap_or_default());
+    Cow::Owned(tamed)
 }
 
 #[derive(Default)]
@@ -227,6 +262,16 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_no_float_holds_is_left_out_and_a_text_of_it_stays() {
+        let digits = "9".repeat(400);
+        let text = format!(r#"{{"a":1e400,"b":[-1E+999,{digits},1e308],"c":"1e400","d\"1e400":"\\","e":2}}"#);
+        let (facts, _) = read(text.as_bytes()).unwrap();
+        assert_eq!(serde_json::to_string(&facts).unwrap(), r#"{"b":[1e308],"c":"1e400","d\"1e400":"\\","e":2}"#);
+        assert_eq!(dropped(&text), ["a", "b", "b"]);
+        assert!(matches!(within_range(br#"{"a":-1.5e3}"#), Cow::Borrowed(_)));
+    }
+
+    #[test]
     fn what_is_no_table_or_has_no_end_is_refused() {
         let deep = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
         assert!(read(deep(FACTS_DEPTH_MAX - 1).as_bytes()).is_ok());
@@ -241,7 +286,7 @@ mod tests {
             "{}{}",
             r#"{"a":1,"a":2}"#,
             r#"{"a":NaN}"#,
-            r#"{"a":1e400}"#,
+            r#"{"a":1e400e}"#,
             "",
         ] {
             assert!(read(wrong.as_bytes()).is_err(), "{}", &wrong[..wrong.len().min(40)]);
