@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, install_drivers};
 use sqlx::pool::PoolOptions;
-use sqlx::{Any, AnyPool, Row};
+use sqlx::{Any, AnyPool, Connection, Row};
 
 use super::error::StoreError;
 
@@ -96,12 +96,19 @@ async fn open_file(path: &Path) -> Result<Pools, StoreError> {
     let url = format!("sqlite://{}?mode=rwc", escaped(path));
     let connect = AnyConnectOptions::from_str(&url).map_err(|error| failed(error.to_string()))?;
     let opened = |connections| {
-        options(connections).after_connect(|connection, _| {
+        let options = options(connections).after_connect(|connection, _| {
             Box::pin(async move {
                 for pragma in PRAGMAS {
                     sqlx::query(pragma).execute(&mut *connection).await?;
                 }
                 Ok(())
+            })
+        });
+        // A full disk ends a transaction without sqlx noticing; such a connection would never begin another one.
+        options.after_release(|connection, _| {
+            Box::pin(async move {
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
             })
         })
     };
