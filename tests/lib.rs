@@ -2,6 +2,7 @@
 //!
 //! - [`lab`]: real Debian hosts, booted with systemd on this machine.
 //! - [`load`]: many simulated agents against a real catalog server.
+//! - [`postgres`]: scratch clusters of PostgreSQL.
 //! - [`program`]: the programs that the tests run.
 //! - [`server`]: the catalog server on loopback, with a site and enrolled hosts.
 //!
@@ -9,6 +10,10 @@
 
 pub mod lab;
 pub mod load;
+// The store's own tests need it too, and nothing depends on this package.
+#[path = "../catalog-server/tests/store/postgres.rs"]
+#[expect(clippy::unwrap_used, clippy::print_stderr, reason = "a harness that cannot go on ends its test there and then")]
+pub mod postgres;
 pub mod program;
 #[expect(clippy::unwrap_used, clippy::print_stdout, reason = "a harness that cannot go on ends its test there and then")]
 pub mod server;

@@ -43,6 +43,14 @@ impl Identity {
         Self { host: host.to_owned(), key: KeyPair::generate().unwrap(), chain: String::new() }
     }
 
+    /// The same host once more, with the same key and certificate.
+    ///
+    /// # Panics
+    /// The key cannot be read back.
+    pub fn same(&self) -> Self {
+        Self { host: self.host.clone(), key: KeyPair::from_pem(&self.key()).unwrap(), chain: self.chain.clone() }
+    }
+
     /// The same host with a certificate.
     pub fn with_chain(self, chain: &str) -> Self {
         Self { chain: chain.to_owned(), ..self }
@@ -120,7 +128,7 @@ impl Identity {
         let key = if lie == Lie::Foreign { KeyPair::generate().unwrap() } else { ours };
         let above = server.authority_file("agents.pem");
         let certificate = params.signed_by(&self.key, &Issuer::from_ca_cert_pem(&above, key).unwrap()).unwrap();
-        Self { host: self.host.clone(), key: KeyPair::from_pem(&self.key()).unwrap(), chain: format!("{}{above}", certificate.pem()) }
+        self.same().with_chain(&format!("{}{above}", certificate.pem()))
     }
 }
 

@@ -21,6 +21,7 @@ pub struct CatalogServer {
     folder: TempDir,
     /// What operators push.
     pub site: Site,
+    settings: String,
     child: Option<Child>,
     agents: SocketAddr,
     operators: SocketAddr,
@@ -50,10 +51,30 @@ impl CatalogServer {
     /// # Panics
     /// `keel-server init` fails.
     pub fn prepare(settings: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("keel-server-").tempdir().unwrap();
-        let site = Site::new(folder.path());
+        let folder = scratch();
+        let server = Self::in_folder(Site::new(folder.path()), folder, settings);
+        server.command(&["init"]);
+        server
+    }
+
+    /// Another server for the same site, over the same database (which has to be PostgreSQL): it has the
+    /// authority's keys, and folders and ports of its own.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn start_neighbour(&self) -> Self {
+        let mut server = Self::in_folder(self.site.clone(), scratch(), &self.settings);
+        std::fs::create_dir(server.path("state")).unwrap();
+        let copied = Command::new("cp").arg("-a").args([self.path("state/authority"), server.path("state/authority")]).status().unwrap();
+        assert!(copied.success());
+        server.resume();
+        server
+    }
+
+    /// A server's settings in a folder of its own.
+    fn in_folder(site: Site, folder: TempDir, settings: &str) -> Self {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server = Self { site, child: None, agents: nowhere, operators: nowhere, folder };
+        let server = Self { site, settings: settings.to_owned(), child: None, agents: nowhere, operators: nowhere, folder };
         let text = format!(
             "names = ['localhost', '127.0.0.1']\nlisten = '127.0.0.1:0'\noperator_listen = '127.0.0.1:0'\n\
              repository = '{}'\nstate = '{}'\nrun = '{}'\n{settings}\n",
@@ -62,7 +83,6 @@ impl CatalogServer {
             server.path("run").display(),
         );
         std::fs::write(server.path("server.toml"), text).unwrap();
-        server.command(&["init"]);
         server
     }
 
@@ -251,6 +271,11 @@ impl Drop for CatalogServer {
             show(&self.path("server.log"));
         }
     }
+}
+
+/// A folder that goes away.
+fn scratch() -> TempDir {
+    tempfile::Builder::new().prefix("keel-server-").tempdir().unwrap()
 }
 
 /// What the server said is worth reading when a test failed.

@@ -6,7 +6,8 @@ use std::process::Command;
 /// The branch that hosts follow.
 const BRANCH: &str = "production";
 
-/// A bare repository with a work tree to commit from.
+/// A bare repository with a work tree to commit from. Copies are the same one.
+#[derive(Clone)]
 pub struct Site {
     bare: PathBuf,
     tree: PathBuf,

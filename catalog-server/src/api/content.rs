@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncSeekExt, ReadBuf};
 
 use super::Here;
 use super::conditional::{etag, is_unchanged};
+use super::elsewhere::find_content;
 use crate::caller::Caller;
 use crate::refusal::Refusal;
 
@@ -24,7 +25,13 @@ const CHUNK: usize = 64 << 10;
 /// Gives them. What is not the host's to see is as absent as what is not there.
 pub async fn show(State(server): Here, caller: Caller, Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Refusal> {
     let digest = digest(&name)?;
-    let found = server.compiler.content(caller.host.as_str(), digest).await?;
+    let mut found = server.compiler.content(caller.host.as_str(), digest).await?;
+    if found.is_none() && find_content(&server, &caller, &digest).await? {
+        found = server.compiler.content(caller.host.as_str(), digest).await?;
+        if found.is_none() {
+            return Err(Refusal::new(Code::Unavailable, "this server has yet to find the commit that has the content"));
+        }
+    }
     let (blob, file) = found.ok_or_else(|| Refusal::new(Code::NotFound, "no catalog of this host names such a content"))?;
     if is_unchanged(&headers, &digest) {
         return Ok(with_headers(Response::new(Body::empty()), StatusCode::NOT_MODIFIED, &digest));

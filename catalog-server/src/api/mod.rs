@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod certificate;
 mod conditional;
 pub mod content;
+mod elsewhere;
 pub mod enrolment;
 pub mod environments;
 pub mod facts;

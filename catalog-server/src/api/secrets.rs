@@ -9,14 +9,17 @@ use keel_engine::protocol::secrets::SealedSecrets;
 
 use super::Here;
 use super::conditional::{etag, is_unchanged};
+use super::elsewhere::find_catalog;
 use crate::caller::Caller;
 use crate::refusal::Refusal;
 use crate::secrets::state;
 
 /// Gives them, or says that those that the host has are still the right ones.
 pub async fn show(State(server): Here, caller: Caller, headers: HeaderMap) -> Result<Response, Refusal> {
-    let record = server.compiler.record(caller.host.as_str()).await;
-    let entry = record.and_then(|record| record.current);
+    let host = caller.host.as_str();
+    let known = server.compiler.record(host).await.and_then(|record| record.current).map(|entry| entry.id);
+    find_catalog(&server, &caller, known).await?;
+    let entry = server.compiler.record(host).await.and_then(|record| record.current);
     let entry = entry.ok_or_else(|| Refusal::new(Code::NotFound, "this host has no catalog yet").hint("ask for the catalog first"))?;
     let tag = state(&entry.secrets, &caller.recipient);
     if is_unchanged(&headers, &tag) {

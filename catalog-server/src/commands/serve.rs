@@ -13,7 +13,7 @@ use crate::owner::become_owner_of;
 use crate::server::{Server, now_s};
 use crate::settings::Settings;
 use crate::tls::{Listener, ServerCertificateInUse, Stop, for_agents, for_operators, stop_channel};
-use crate::{log, nudge, routes, systemd};
+use crate::{log, neighbours, nudge, routes, systemd};
 
 /// How often the server looks whether its own certificate is to be made anew.
 const LOOK: Duration = Duration::from_secs(3600);
@@ -55,6 +55,7 @@ async fn serve(settings: Settings) -> Result<()> {
     systemd::ready(&format!("agents at {}, operators at {}", agents.address()?, operators.address()?));
     tokio::spawn(systemd::watchdog());
     tokio::spawn(follow(Arc::clone(&server)));
+    tokio::spawn(neighbours::hear(Arc::clone(&server)));
     tokio::spawn(sweep(Arc::clone(&server)));
     tokio::spawn(keep_certificate(Arc::clone(&server), certificate, renew_at));
     let serving = async {

@@ -9,6 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
+/// The lines of topics that have no name.
+const ENVIRONMENTS: &str = "environments";
+const FACTS: &str = "facts";
+
 /// What one may wait for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Topic {
@@ -20,6 +24,10 @@ pub enum Topic {
     News(String),
     /// An environment moved, or was refused.
     Environment(String),
+    /// Any environment did.
+    Environments,
+    /// The facts of any host changed.
+    Facts,
 }
 
 impl Topic {
@@ -30,11 +38,18 @@ impl Topic {
             Topic::Word(name) => ("word", name),
             Topic::News(name) => ("news", name),
             Topic::Environment(name) => ("environment", name),
+            Topic::Environments => return ENVIRONMENTS.to_owned(),
+            Topic::Facts => return FACTS.to_owned(),
         };
         format!("{kind} {name}")
     }
 
     pub(super) fn from_line(line: &str) -> Option<Self> {
+        match line {
+            ENVIRONMENTS => return Some(Topic::Environments),
+            FACTS => return Some(Topic::Facts),
+            _ => {}
+        }
         let (kind, name) = line.split_once(' ')?;
         let name = name.to_owned();
         match kind {
@@ -145,7 +160,8 @@ mod tests {
 
     #[test]
     fn a_topic_travels_as_a_line() {
-        for topic in [Topic::Node("a.b".to_owned()), Topic::Environment("main line".to_owned())] {
+        let named = [Topic::Node("a.b".to_owned()), Topic::Environment("main line".to_owned()), Topic::Environment(String::new())];
+        for topic in named.into_iter().chain([Topic::Environments, Topic::Facts]) {
             assert_eq!(Topic::from_line(&topic.line()), Some(topic));
         }
         assert_eq!(Topic::from_line("shutdown now"), None);

@@ -15,6 +15,7 @@ impl Store {
         let sql = "INSERT INTO environments (name, state) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET state = excluded.state";
         sqlx::query(sql).bind(&state.name).bind(super::text(state)?).execute(write.on()).await?;
         write.tell(Topic::Environment(state.name.clone()));
+        write.tell(Topic::Environments);
         write.commit().await
     }
 

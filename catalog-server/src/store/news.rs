@@ -1,10 +1,12 @@
 //! News for hosts: each is numbered, so that an agent that was away hears of it later.
 
+use std::collections::BTreeSet;
+
 use keel_engine::protocol::fleet::Wait;
 use keel_engine::protocol::news::{News, NewsAnswer};
 use sqlx::Row;
 
-use super::{Result, Store, Topic, Write};
+use super::{Result, Store, StoreError, Topic, Write};
 
 /// How many of a host's newest are kept; all of them say "run", so the last few are enough.
 const KEPT: i64 = 4;
@@ -18,6 +20,8 @@ impl Store {
         let text = super::text(news)?;
         let mut told = Vec::new();
         let mut write = self.begin().await?;
+        // Two that tell the same hosts would otherwise wait for each other for ever.
+        let hosts: BTreeSet<&String> = hosts.iter().collect();
         for host in hosts {
             if write.put_up(host, &text).await? {
                 told.push(host.clone());
@@ -68,10 +72,13 @@ impl Store {
 impl Write {
     /// Puts up one of a host's news; not, if there is no such host.
     async fn put_up(&mut self, host: &str, news: &str) -> Result<bool> {
-        let sql = "INSERT INTO news (host, news) SELECT name, $2 FROM nodes WHERE name = $1 AND state = 'active'";
-        if sqlx::query(sql).bind(host).bind(news).execute(self.on()).await?.rows_affected() == 0 {
-            return Ok(false);
+        // Numbers are given in the order of commits, or a host that heard of a later one would never hear of this.
+        match self.lock_node(host).await {
+            Err(StoreError::Forbidden(_)) => return Ok(false),
+            other => other?,
         }
+        let sql = "INSERT INTO news (host, news) VALUES ($1, $2)";
+        sqlx::query(sql).bind(host).bind(news).execute(self.on()).await?;
         let sql = "DELETE FROM news WHERE host = $1 AND number NOT IN \
                    (SELECT number FROM news WHERE host = $1 ORDER BY number DESC LIMIT $2)";
         sqlx::query(sql).bind(host).bind(KEPT).execute(self.on()).await?;

@@ -6,13 +6,10 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use nix::unistd::{User, geteuid};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
-use crate::place::Place;
-
 /// A running cluster; it stops and goes away when dropped.
-pub(crate) struct Cluster {
+pub struct Cluster {
     folder: TempDir,
     programs: PathBuf,
     /// Root may not run PostgreSQL itself; the package's user does.
@@ -21,7 +18,10 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Starts one, or says why not. In CI it has to start.
-    pub(crate) fn start() -> Option<Self> {
+    ///
+    /// # Panics
+    /// There is none to be had, in CI.
+    pub fn start() -> Option<Self> {
         match Self::try_start() {
             Ok(cluster) => Some(cluster),
             Err(why) => {
@@ -49,20 +49,32 @@ impl Cluster {
     }
 
     /// Starts the servers of the cluster, and returns when they answer.
-    pub(crate) fn up(&self) {
+    ///
+    /// # Panics
+    /// They do not start.
+    pub fn up(&self) {
         let socket = self.folder.path().display();
         let options = format!("-c listen_addresses='' -c fsync=off -c max_connections=60 -k {socket}");
         self.program("pg_ctl", &["start", "--wait", "--silent", "--log", "/dev/null", "--options", &options]).unwrap();
     }
 
     /// Stops them as a crash does.
-    pub(crate) fn down(&self) {
+    ///
+    /// # Panics
+    /// They do not run.
+    pub fn down(&self) {
         self.program("pg_ctl", &["stop", "--wait", "--silent", "--mode", "immediate"]).unwrap();
     }
 
+    /// Runs a program for the cluster's folder.
     fn program(&self, name: &str, arguments: &[&str]) -> Result<(), String> {
+        let data = self.folder.path().join("data").display().to_string();
+        self.run(name, &[arguments, &["--pgdata", &data]].concat())
+    }
+
+    fn run(&self, name: &str, arguments: &[&str]) -> Result<(), String> {
         let mut command = Command::new(self.programs.join(name));
-        command.args(arguments).arg("--pgdata").arg(self.folder.path().join("data")).current_dir("/");
+        command.args(arguments).current_dir("/");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         if let Some(user) = &self.user {
             command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
@@ -71,17 +83,16 @@ impl Cluster {
         if status.success() { Ok(()) } else { Err(format!("{name} failed: {status}")) }
     }
 
-    fn url(&self, database: &str) -> String {
-        format!("postgres:///{database}?host={}&user=keel", self.folder.path().display())
-    }
-
-    /// An empty database of that name.
-    pub(crate) async fn place(&self, name: &str) -> Place {
+    /// The URL of an empty database of that name.
+    ///
+    /// # Panics
+    /// It cannot be made.
+    pub fn database(&self, name: &str) -> String {
         // Names have an end in PostgreSQL.
         let name: String = name.chars().take(60).collect();
-        let mut connection = PgConnection::connect(&self.url("postgres")).await.unwrap();
-        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
-        Place::url(self.url(&name))
+        let socket = self.folder.path().display().to_string();
+        self.run("createdb", &["--host", &socket, "--username=keel", &name]).unwrap();
+        format!("postgres:///{name}?host={socket}&user=keel")
     }
 }
 

@@ -24,7 +24,7 @@ async fn deliver(store: &Store, host: &str, sequence: u64) {
 fn postgres_stopped_and_started_under_load_loses_nothing() {
     let Some(cluster) = Cluster::start() else { return };
     run(async {
-        let place = cluster.place("load").await;
+        let place = place::Place::url(cluster.database("load"));
         let store = place.open().await;
         let hosts: Vec<String> = (0..6).map(|number| format!("h-{number}")).collect();
         for host in &hosts {
