@@ -19,7 +19,8 @@ const OPERATOR_PORT: u16 = 7441;
 /// A page of a thousand hosts is longer than the answers that agents get.
 const LIMITS: Limits = Limits { body_max: 64 << 20, ..Limits::SMALL };
 /// What a new operator is told.
-const HOW: &str = "write server = \"HOST\", ca = \"FILE\" and token = \"...\" into it; `keel-server operator add NAME` makes a token";
+const HOW: &str = "write server = \"HOST\", ca = \"FILE\" and token = \"...\" into it; on the server, `keel-server operator add NAME` \
+                   makes a token, and the authority's root.pem is the ca";
 
 /// Which server to talk to.
 #[derive(Debug, Clone, Args)]

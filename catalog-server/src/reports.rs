@@ -22,6 +22,8 @@ pub struct Reading {
     pub summary: ReportSummary,
     /// What the run waited for.
     pub waiting_for: Vec<Wait>,
+    /// Whether the run left resources out, and so says nothing of them.
+    pub is_partial: bool,
 }
 
 impl Reading {
@@ -43,8 +45,13 @@ impl Reading {
             totals: report.totals,
             remarks: remarks(delivery, received_ms, declared),
         };
-        Self { summary, waiting_for: waiting_for(report) }
+        let is_partial = left_out(report, |reason| matches!(reason, Reason::Filtered | Reason::Stopped));
+        Self { summary, waiting_for: waiting_for(report), is_partial }
     }
+}
+
+fn left_out(report: &Report, because: impl Fn(&Reason) -> bool) -> bool {
+    report.resources.iter().filter_map(|resource| resource.reason.as_ref()).any(because)
 }
 
 /// How a host is after a report; the gravest that applies.
@@ -56,7 +63,7 @@ fn condition(delivery: &Delivery) -> Condition {
         Condition::Failing
     } else if totals.waiting > 0 {
         Condition::Waiting
-    } else if drift || totals.would_change > 0 || totals.unknown > 0 {
+    } else if drift || totals.would_change > 0 || totals.unknown > 0 || left_out(report, |reason| *reason == Reason::Stopped) {
         Condition::Drifting
     } else {
         Condition::Converged

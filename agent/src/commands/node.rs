@@ -41,10 +41,13 @@ struct Named {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// List all hosts, and who waits for approval.
+    #[command(after_help = "Example:\n  keel node list")]
     List,
     /// Show one host with its certificates.
+    #[command(after_help = "Example:\n  keel node show db-1")]
     Show(Named),
     /// Let a waiting host in.
+    #[command(after_help = "Example:\n  keel node approve db-1")]
     Approve {
         #[command(flatten)]
         named: Named,
@@ -56,6 +59,7 @@ enum Action {
         environment: Option<String>,
     },
     /// Shut a host out, with all its certificates. Its reports stay.
+    #[command(after_help = "Example:\n  keel node revoke db-1 --why stolen")]
     Revoke {
         #[command(flatten)]
         named: Named,
@@ -64,8 +68,10 @@ enum Action {
         why: String,
     },
     /// Forget a host with everything it said, or turn away who waits under its name.
+    #[command(after_help = "Example:\n  keel node purge db-1")]
     Purge(Named),
     /// Let a host follow another environment.
+    #[command(after_help = "Example:\n  keel node follow db-1 staging")]
     Follow {
         #[command(flatten)]
         named: Named,
@@ -73,12 +79,14 @@ enum Action {
         environment: String,
     },
     /// Ask hosts to run at once.
+    #[command(after_help = "Example:\n  keel node run db-1 db-2")]
     Run {
         /// The hosts.
         #[arg(required = true, value_parser = |name: &str| HostName::new(name))]
         hosts: Vec<HostName>,
     },
     /// Make a one-time token that lets a host in, and print the command to use it with.
+    #[command(after_help = "Example:\n  keel node token --host db-3")]
     Token {
         /// The only host that may use it.
         #[arg(long, value_parser = |name: &str| HostName::new(name))]

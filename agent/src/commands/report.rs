@@ -26,6 +26,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// List reports, the newest first.
+    #[command(after_help = "Example:\n  keel report list --host db-1")]
     List {
         /// Only those of this host.
         #[arg(long, value_parser = |name: &str| HostName::new(name))]
@@ -38,6 +39,7 @@ enum Action {
         limit: u16,
     },
     /// Show one report, whole.
+    #[command(after_help = "Example:\n  keel report show 0198c2f0a7b3-17")]
     Show {
         /// Its id, as the list shows it.
         id: String,
@@ -46,6 +48,7 @@ enum Action {
         host: Option<HostName>,
     },
     /// Show the newest report of a host.
+    #[command(after_help = "Example:\n  keel report last db-1")]
     Last {
         /// The host.
         #[arg(value_parser = |name: &str| HostName::new(name))]

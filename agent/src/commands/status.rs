@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
     if arguments.json {
         print_json(&status)?;
     } else if let (Some(host), [], None) = (&arguments.host, status.hosts.as_slice(), &arguments.condition) {
-        return Err(Error::usage(format!("there is no host {host}")).hint("keel node list"));
+        return Err(Error::host(format!("there is no host {host} that is let in")).hint("keel node list"));
     } else {
         print(&fleet::status(&status, context.paint()))?;
     }

@@ -1,12 +1,12 @@
 //! The fleet as people look at it: hosts with their conditions, reports in a list, a resource's history.
 
 use keel_engine::protocol::fleet::{Condition, FleetStatus, HostStatus, ReportList, ReportSummary, ResourceHistory, ResourceRun};
-use keel_engine::report::Totals;
+use keel_engine::report::{Cause, Totals};
 
 use super::moment::{ago, moment, span};
 use super::paint::{Paint, printable};
 use super::report::{Style, reason_text, resource_text};
-use super::{counted, table};
+use super::{counted, table, trouble};
 
 /// The fleet: the counts, then the hosts that were asked for.
 pub fn status(fleet: &FleetStatus, paint: Paint) -> String {
@@ -33,6 +33,7 @@ pub fn status(fleet: &FleetStatus, paint: Paint) -> String {
     if fleet.more {
         text.push_str("... and more: --limit shows them, --condition picks some\n");
     }
+    text.extend(fleet.troubles.iter().map(|one| format!("\n{}", trouble::text(one, paint))));
     text
 }
 
@@ -140,7 +141,7 @@ fn run_text(ResourceRun { run, resource }: &ResourceRun, style: Style) -> String
     let reason = resource.reason.as_ref().map(|reason| format!("  because: {}\n", printable(&reason_text(reason))));
     text.extend(reason);
     for change in &resource.changes {
-        text.push_str(&format!("  {} changed by {}\n", printable(&change.change.attribute), change.cause.word()));
+        text.push_str(&format!("  {}: {}\n", printable(&change.change.attribute), cause_text(change.cause)));
     }
     if let Some(refresh) = &resource.refresh {
         let sources: Vec<String> = refresh.sources.iter().map(ToString::to_string).collect();
@@ -150,6 +151,14 @@ fn run_text(ResourceRun { run, resource }: &ResourceRun, style: Style) -> String
         text.push_str(&format!("  {} {} after it\n", target.effect, target.target));
     }
     text + &resource_text(resource, style)
+}
+
+fn cause_text(cause: Cause) -> &'static str {
+    match cause {
+        Cause::New => "enforced for the first time",
+        Cause::Intent => "the manifests say something else than before",
+        Cause::Drift => "the host was no longer as the last run had left it",
+    }
 }
 
 fn short(commit: &str) -> String {
@@ -217,7 +226,7 @@ mod tests {
             missing_reports: 2,
         };
         let counts = BTreeMap::from([(Condition::Failing, 1), (Condition::Converged, 7)]);
-        let fleet = FleetStatus { now_ms: 1_700_000_120_000, counts, hosts: vec![host], more: true };
+        let fleet = FleetStatus { now_ms: 1_700_000_120_000, counts, hosts: vec![host], more: true, troubles: Vec::new() };
         let text = status(&fleet, PLAIN);
         assert!(text.starts_with("8 hosts: 1 failing, 7 converged\n"), "{text}");
         let line = text.lines().nth(3).unwrap();

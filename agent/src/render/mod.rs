@@ -11,6 +11,7 @@ pub mod paint;
 pub mod reference;
 pub mod report;
 pub mod table;
+pub mod trouble;
 
 /// `1 host`, `2 hosts`.
 pub fn counted(count: usize, noun: &str) -> String {

@@ -66,7 +66,7 @@ pub async fn list(State(server): Here, Asked(page): Asked<Page>) -> Result<Json<
 /// Shows one report.
 pub async fn show(State(server): Here, Named(id): Named<String>, Asked(whose): Asked<Whose>) -> Result<Json<StoredReport>, Refusal> {
     let host = Some(whose.host.as_str()).filter(|host| !host.is_empty());
-    let unknown = || Refusal::new(Code::NotFound, "there is no such report (any more)");
+    let unknown = || Refusal::new(Code::NotFound, "there is no such report (any more)").hint("keel report list");
     Ok(Json(server.store.report(&id, host).await?.ok_or_else(unknown)?))
 }
 

@@ -11,6 +11,7 @@ use super::reports::check_limit;
 use crate::body::Asked;
 use crate::refusal::Refusal;
 use crate::store::StatusFilter;
+use crate::troubles::{self, Trouble};
 
 /// Which hosts to show; all are counted in any case.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -31,9 +32,11 @@ impl Default for Which {
     }
 }
 
-/// Shows how the hosts are, the gravest first.
+/// Shows how the hosts are, the gravest first, and what is wrong with the server and the site.
 pub async fn show(State(server): Here, Asked(which): Asked<Which>) -> Result<Json<FleetStatus>, Refusal> {
     check_limit(which.limit)?;
     let filter = StatusFilter { condition: which.condition, host: which.host, limit: which.limit };
-    Ok(Json(server.store.fleet(&filter).await?))
+    let mut fleet = server.store.fleet(&filter).await?;
+    fleet.troubles = troubles::all(&server).await.into_iter().map(Trouble::whole).collect();
+    Ok(Json(fleet))
 }

@@ -139,6 +139,13 @@ impl Environments {
         self.states().values().cloned().collect()
     }
 
+    /// The names and patterns of branches that no environment has.
+    pub fn missing(&self) -> Vec<String> {
+        let states = self.states();
+        let unmet = self.patterns.iter().filter(|pattern| !states.keys().any(|name| pattern.matches(name)));
+        unmet.map(|pattern| pattern.as_str().to_owned()).collect()
+    }
+
     /// What is wrong with the repository as a whole.
     pub fn trouble(&self) -> Option<String> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -41,7 +41,9 @@ impl Status {
 
     /// The status after a newer report.
     pub(super) fn after(before: Option<Self>, delivery: &Delivery, reading: &Reading) -> Self {
-        let condition = reading.summary.condition;
+        let said = reading.summary.condition;
+        // What a run left out is as it was.
+        let condition = before.as_ref().filter(|_| reading.is_partial).map_or(said, |status| said.min(status.condition));
         let received_ms = reading.summary.received_ms;
         let (last, missed, since_ms) = match &before {
             Some(status) => {
@@ -121,7 +123,8 @@ fn host_status(row: &AnyRow) -> Result<HostStatus> {
 }
 
 impl Store {
-    /// The fleet at a glance: every condition counted, and the hosts that the filter lets through.
+    /// The fleet at a glance: every condition counted, and the hosts that the filter lets through. What is wrong
+    /// with the server the database does not know.
     ///
     /// # Errors
     /// The database does not answer.
@@ -140,7 +143,7 @@ impl Store {
         let mut hosts = rows.iter().map(host_status).collect::<Result<Vec<_>>>()?;
         let more = hosts.len() > filter.limit as usize;
         hosts.truncate(filter.limit as usize);
-        Ok(FleetStatus { now_ms, counts: self.conditions(now_ms).await?, hosts, more })
+        Ok(FleetStatus { now_ms, counts: self.conditions(now_ms).await?, hosts, more, troubles: Vec::new() })
     }
 
     async fn conditions(&self, now_ms: i64) -> Result<BTreeMap<Condition, u64>> {

@@ -7,7 +7,7 @@ use keel_engine::digest::Digest;
 use keel_engine::protocol::environment::EnvironmentState;
 use keel_engine::protocol::fleet::{Condition, Wait};
 use keel_engine::protocol::news::News;
-use keel_engine::report::{Outcome, Reason};
+use keel_engine::report::{Outcome, Reason, ResourceReport};
 use keel_engine::value::{Map, Value};
 use keel_server::store::{StatusFilter, Topic};
 
@@ -50,6 +50,24 @@ pub(crate) async fn every_condition_is_told_apart(place: &Place) {
     assert_eq!((waits.len(), &waits[0].waiting_for), (1, &vec![Wait { host: "db-1".to_owned(), target }]));
     let few = store.fleet(&StatusFilter { limit: 1, ..filter(None) }).await.unwrap();
     assert_eq!((few.hosts.len(), few.more), (1, true));
+}
+
+pub(crate) async fn a_run_that_left_something_out_hides_nothing(place: &Place) {
+    let store = place.open().await;
+    with_host(&store, "db-1").await;
+    let left_out = |reason| ResourceReport { reason: Some(reason), ..resource("/b", Outcome::Skipped) };
+    let runs = [
+        (vec![resource("/a", Outcome::Unchanged), left_out(Reason::Stopped)], "drifting"),
+        (vec![resource("/a", Outcome::Failed)], "failing"),
+        (vec![resource("/a", Outcome::Changed), left_out(Reason::Filtered)], "failing"),
+        (Vec::new(), "converged"),
+        (vec![resource("/a", Outcome::Changed), left_out(Reason::Filtered)], "converged"),
+    ];
+    for (sequence, (resources, condition)) in (1..).zip(runs) {
+        store.keep_report("db-1", &report("db-1", sequence, resources)).await.unwrap();
+        let host = store.fleet(&filter(None)).await.unwrap().hosts.remove(0);
+        assert_eq!(host.condition.word(), condition, "after report {sequence}");
+    }
 }
 
 pub(crate) async fn since_when_is_kept_while_it_lasts(place: &Place) {

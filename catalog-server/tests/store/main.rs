@@ -8,6 +8,7 @@ mod fleet;
 mod gates;
 mod hosts;
 mod place;
+#[expect(unreachable_pub, reason = "the tests of the whole system use it too")]
 mod postgres;
 mod reports;
 mod sample;
@@ -39,7 +40,7 @@ macro_rules! scenarios {
             $(
                 eprintln!("scenario {}::{}", stringify!($topic), stringify!($name));
                 crate::run(async {
-                    let place = cluster.place(stringify!($name)).await;
+                    let place = crate::place::Place::url(cluster.database(stringify!($name)));
                     crate::$topic::$name(&place).await;
                 });
             )+
@@ -64,6 +65,7 @@ scenarios! {
     reports::lists_go_on_where_they_ended,
     reports::a_resource_has_its_history,
     fleet::every_condition_is_told_apart,
+    fleet::a_run_that_left_something_out_hides_nothing,
     fleet::since_when_is_kept_while_it_lasts,
     fleet::deliveries_say_what_a_host_may_read,
     fleet::environments_and_facts_come_back_as_they_were,

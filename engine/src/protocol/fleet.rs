@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::environment::Finding;
 use super::reports::Trigger;
 use crate::address::Address;
 use crate::digest::Digest;
@@ -21,7 +22,8 @@ pub enum Condition {
     Failing,
     /// It waits for another host.
     Waiting,
-    /// Something moved it away from its catalog since the run before, or it is only observed and differs.
+    /// Something moved it away from its catalog since the run before, it is only observed and differs, or its run
+    /// was stopped before the end.
     Drifting,
     /// It is as it should be.
     Converged,
@@ -60,6 +62,19 @@ pub struct FleetStatus {
     pub hosts: Vec<HostStatus>,
     /// Whether there are more hosts than were listed.
     pub more: bool,
+    /// What is wrong with the server and the site.
+    #[serde(default)]
+    pub troubles: Vec<Trouble>,
+}
+
+/// Something that is wrong with the server or the site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Trouble {
+    /// What, in one sentence.
+    pub what: String,
+    /// What the compiler found, if it is about that; the gravest first.
+    pub findings: Vec<Finding>,
 }
 
 /// How one host is.

@@ -10,14 +10,14 @@ pub struct Live {
     pub version: String,
 }
 
-/// How a server is: `GET /health`. Its status is 503 where something is wrong.
+/// How a server is: `GET /health`. Its status is 503 where it is not healthy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Health {
-    /// Whether everything is well.
+    /// Whether it can do what it is for. Troubles of the site, such as a commit that is refused, do not change that.
     pub healthy: bool,
     /// The server's version.
     pub version: String,
-    /// What is wrong, one sentence each.
+    /// What is wrong, one sentence each; `keel status` says more.
     pub troubles: Vec<String>,
 }
