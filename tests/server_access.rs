@@ -108,6 +108,24 @@ fn every_route_by_every_identity() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn every_route_refuses_a_query_that_it_does_not_know() {
+    let server = CatalogServer::start();
+    let (host, admin) = (server.enrol("db-1"), server.add_operator("ada", "admin"));
+    let agent = server.agent(Some(&host));
+    let mut wrong = Vec::new();
+    for (listener, method, path) in routes(&server) {
+        let client = if listener == "agents" { &agent } else { &admin };
+        for query in ["?surprise=1", "?host=db-2&host=db-3", "?limit=1&surprise"] {
+            let answer = ask(client, &method, &format!("{path}{query}")).unwrap();
+            if answer.status != 400 || answer.code() != "malformed" {
+                wrong.push(format!("{method} {path}{query}: {}", answer.status));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// What is right.
 fn expected(who: &str, whom: For) -> &'static str {
     match (who, whom) {

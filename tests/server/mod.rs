@@ -9,8 +9,8 @@
 
 mod agent;
 mod client;
-pub mod frames;
 mod delivery;
+pub mod frames;
 mod identity;
 mod running;
 mod site;
