@@ -164,7 +164,8 @@ fn without_facts_a_host_is_asked_for_them() {
 fn contents_are_given_to_who_names_them_and_absent_for_everybody_else() {
     let fleet = Fleet::start("");
     let (web, db) = (fleet.enrol("web-1"), fleet.enrol("db-1"));
-    (web.etag(), db.etag());
+    web.etag();
+    db.etag();
     let path = |bytes: &[u8]| format!("/v1/content/{}", Digest::of(bytes));
     let own = path(b"0123456789\n");
     assert_eq!(db.client.get(&own).unwrap().body, b"0123456789\n");
@@ -175,7 +176,8 @@ fn contents_are_given_to_who_names_them_and_absent_for_everybody_else() {
 
     let (mut theirs, mut absent) = (web.client.get(&own).unwrap(), web.client.get(&path(b"absent")).unwrap());
     assert_eq!(theirs.status, 404);
-    (theirs.headers.remove("date"), absent.headers.remove("date"));
+    theirs.headers.remove("date");
+    absent.headers.remove("date");
     assert_eq!((theirs.status, theirs.headers, theirs.body), (absent.status, absent.headers, absent.body));
     for name in ["../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", &Digest::of(b"x").to_string().to_uppercase()] {
         let status = db.client.get(&format!("/v1/content/{name}")).unwrap().status;
@@ -195,13 +197,14 @@ fn secrets_are_closed_for_their_host_and_nowhere_else() {
     fleet.server.site.write("manifests/db.kdl", "group db {\n    file \"/etc/db\" content=(secret)\"db/password\"\n}\n");
     fleet.push();
     let (web, db) = (fleet.enrol("web-1"), fleet.enrol("db-1"));
-    (web.etag(), db.etag());
+    web.etag();
+    db.etag();
 
     let given = db.client.get("/v1/secrets").unwrap();
     assert_eq!(given.status, 200, "{}", given.text());
     let sealed = given.json()["secrets"]["db/password"].as_str().unwrap().to_owned();
-    assert_eq!(identity::open(&[db.key.clone()], &sealed).unwrap().reveal_secret_text(), CANARY);
-    assert!(identity::open(&[web.key.clone()], &sealed).is_err(), "another host cannot open it");
+    assert_eq!(identity::open(std::slice::from_ref(&db.key), &sealed).unwrap().reveal_secret_text(), CANARY);
+    assert!(identity::open(std::slice::from_ref(&web.key), &sealed).is_err(), "another host cannot open it");
     assert_eq!(web.client.get("/v1/secrets").unwrap().json()["secrets"], json!({}), "nor is it given to one");
     let again = db.client.send("GET", "/v1/secrets", &[("If-None-Match", &given.headers["etag"])], b"").unwrap();
     assert_eq!(again.status, 304);
