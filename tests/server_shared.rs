@@ -12,13 +12,15 @@ const QUOTAS: &str = "[limits]\nhost_requests_per_minute = 1000000\n";
 
 /// What db-1 has, and web-1 after it.
 fn push(server: &CatalogServer, word: &str) -> String {
-    let manifest = format!(
-        "host db-1 {{\n    file \"/srv/db\" content=\"db {word}\\n\"\n}}\n\
-         host web-1 {{\n    file \"/srv/web\" content=\"web {word}\\n\" {{\n        require (file)\"/srv/db\" host=db-1\n    }}\n}}\n"
-    );
+    let manifest = "host db-1 {\n    use copied name=db\n}\n\
+                    host web-1 {\n    use copied name=web {\n        require (file)\"/srv/db\" host=db-1\n    }\n}\n";
+    let module = "module copied {\n    param (string)name\n    file \"/srv/{{ name }}\" {\n        source \"{{ name }}.txt\"\n    }\n}\n";
     let site = &server.site;
     site.write("keel.toml", "name = \"shared\"\n").write("inventory/hosts.toml", "[hosts.db-1]\n[hosts.web-1]\n");
-    site.write("manifests/site.kdl", &manifest).push(word)
+    for name in ["db", "web"] {
+        site.write(&format!("modules/copied/files/{name}.txt"), &format!("{name} {word}\n"));
+    }
+    site.write("modules/copied/module.kdl", module).write("manifests/site.kdl", manifest).push(word)
 }
 
 /// A host's facts put to one server; returns what names them.
