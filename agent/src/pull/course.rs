@@ -15,10 +15,12 @@ use super::schedule::Schedule;
 
 /// How many runs local events may start in [`EARLY_WINDOW`]; a thing that is broken again and again is
 /// then left to the schedule.
-const EARLY_MAX: usize = 10;
+const EARLY_MAX: usize = 20;
 const EARLY_WINDOW: Duration = Duration::from_secs(600);
 /// How long events may gather: a program that replaces a file touches it more than once.
 const GATHER: Duration = Duration::from_millis(100);
+/// Where more than this was touched, everything is looked at, and so many are named.
+const TOUCHED_MAX: usize = 100;
 /// From one try to the next, when somebody else is running.
 const BUSY_RETRY: Duration = Duration::from_secs(60);
 
@@ -70,11 +72,9 @@ impl Course {
         }
     }
 
-    /// Something was touched on the host. What a run touches itself does not count.
+    /// Something was touched on the host. During a run nobody can tell whether it was the run: a look after
+    /// its end does, and finds nothing to do if it was.
     pub fn touch(&mut self, now: Duration, addresses: impl IntoIterator<Item = Address>) {
-        if self.running {
-            return;
-        }
         self.touched.extend(addresses);
         if !self.touched.is_empty() {
             self.touched_since.get_or_insert(now);
@@ -115,27 +115,31 @@ impl Course {
             return Some(Order { trigger: asked.unwrap_or(on_time), choice: Choice::default() });
         }
         self.early.retain(|at| now.saturating_sub(*at) < EARLY_WINDOW);
-        let touched: Vec<Address> = std::mem::take(&mut self.touched).into_iter().collect();
+        let mut touched: Vec<Address> = std::mem::take(&mut self.touched).into_iter().collect();
         self.forget_touched();
         if touched.is_empty() || self.early.len() >= EARLY_MAX {
             return None;
         }
         self.early.push(now);
         self.running = true;
-        let only = touched.iter().map(|address| format!("({}){}", address.type_name, address.title)).collect();
-        let filter = Filter { only, skip: Vec::new() };
+        let mut filter = Filter::default();
+        if touched.len() <= TOUCHED_MAX {
+            filter.only = touched.iter().map(|address| format!("({}){}", address.type_name, address.title)).collect();
+        }
+        touched.truncate(TOUCHED_MAX);
         Some(Order { trigger: Trigger::Watch { touched }, choice: Choice { filter, prune_max: None } })
     }
 
     /// The run is over.
-    pub fn ended(&mut self) {
+    pub fn ended(&mut self, now: Duration) {
         self.running = false;
-        self.forget_touched();
+        // What systemd tells of the run itself comes a moment after its end.
+        self.touched_since = self.touched_since.map(|_| now);
     }
 
     /// The run could not be made, for somebody else is running.
     pub fn was_busy(&mut self, now: Duration) {
-        self.ended();
+        self.ended(now);
         self.due = self.due.min(now + BUSY_RETRY);
     }
 
@@ -180,9 +184,9 @@ mod tests {
         assert!(course.start(Duration::ZERO).is_none());
         assert_eq!(course.start(second(1)).unwrap().trigger, Trigger::Start);
         assert!(course.start(second(500)).is_none(), "one is under way");
-        course.ended();
+        course.ended(second(500));
         assert_eq!(course.start(second(500)).unwrap().trigger, Trigger::Interval);
-        course.ended();
+        course.ended(second(500));
         assert!(course.start(second(500)).is_none(), "what was missed is not made up for");
     }
 
@@ -190,11 +194,11 @@ mod tests {
     fn forty_eight_intervals_are_forty_eight_runs() {
         let mut course = course();
         course.start(second(1));
-        course.ended();
+        course.ended(second(2));
         for _ in 0..48 {
             let due = course.next();
             assert_eq!(course.start(due).unwrap().trigger, Trigger::Interval);
-            course.ended();
+            course.ended(due);
         }
         assert!(course.next() <= second(1) + 49 * MINUTE);
     }
@@ -205,9 +209,9 @@ mod tests {
         course.start(second(1));
         course.hear(&[News::Run { by: "kim".to_owned() }, News::Catalog { commit: "c".to_owned() }]);
         assert!(course.start(second(2)).is_none());
-        course.ended();
+        course.ended(second(2));
         assert_eq!(course.start(second(2)).unwrap().trigger, Trigger::Operator { name: "kim".to_owned() });
-        course.ended();
+        course.ended(second(2));
         assert!(course.start(second(2)).is_none(), "one run serves all who asked");
     }
 
@@ -215,9 +219,7 @@ mod tests {
     fn what_is_touched_starts_a_run_of_itself_once_it_has_settled() {
         let mut course = course();
         course.start(second(1));
-        course.touch(second(1), [address()]);
-        course.ended();
-        assert!(course.start(second(2)).is_none(), "the run's own writes");
+        course.ended(second(2));
         course.touch(second(3), [address(), address()]);
         assert!(course.start(second(3)).is_none());
         let order = course.start(second(3) + GATHER).unwrap();
@@ -226,16 +228,41 @@ mod tests {
     }
 
     #[test]
+    fn what_is_touched_during_a_run_is_looked_at_after_it() {
+        let mut course = course();
+        course.touch(Duration::ZERO, [Address::new("file", "/before")]);
+        course.start(second(1));
+        course.touch(second(1), [address()]);
+        assert!(course.start(second(2)).is_none(), "one is under way");
+        course.ended(second(3));
+        assert!(course.start(second(3)).is_none(), "more may be told of the run");
+        assert_eq!(course.start(second(3) + GATHER).unwrap().choice.filter.only, ["(file)/etc/motd"], "and the run saw what was before it");
+        course.ended(second(4));
+        assert_eq!(course.next(), course.due(), "a look that touches nothing is the last one");
+    }
+
+    #[test]
+    fn where_much_is_touched_everything_is_looked_at() {
+        let mut course = course();
+        course.start(second(1));
+        course.touch(second(1), (0..2_000).map(|number| Address::new("file", format!("/srv/{number}"))));
+        course.ended(second(2));
+        let order = course.start(second(3)).unwrap();
+        assert!(order.choice.filter.only.is_empty());
+        assert!(matches!(order.trigger, Trigger::Watch { touched } if touched.len() == TOUCHED_MAX));
+    }
+
+    #[test]
     fn a_thing_that_is_broken_again_and_again_is_left_to_the_schedule() {
         let mut course = course();
         course.start(second(1));
-        course.ended();
+        course.ended(second(2));
         course.due = second(10_000);
         let mut early = 0;
         for turn in 0..30 {
             course.touch(second(2 + turn), [address()]);
             early += usize::from(course.start(second(3 + turn)).is_some());
-            course.ended();
+            course.ended(second(3 + turn));
         }
         assert_eq!(early, EARLY_MAX);
         course.touch(second(700), [address()]);

@@ -31,15 +31,14 @@ impl Listeners {
         listeners
     }
 
-    /// A run begins: what it touches is nobody's business.
-    pub fn look_away(&mut self) {
+    fn look_away(&mut self) {
         if let Some(files) = self.files.take() {
             files.abort();
         }
     }
 
-    /// A run is over, perhaps with another catalog. Files are looked at anew, so that nothing which the
-    /// run did is told; the connection to systemd stays while its units are the same.
+    /// A run is over, perhaps with another catalog, or folders that were not there before. The connection
+    /// to systemd stays while its units are the same.
     pub fn look_again(&mut self, home: &Home, settings: &AgentSettings, events: &UnboundedSender<Event>) {
         self.look_away();
         let Some(list) = WatchList::load(home).filter(|_| settings.watch) else { return };

@@ -87,13 +87,25 @@ pub fn make(
         report.warnings.extend(warnings);
         report
     });
-    if !matches!(&report, Err(error) if error.kind == Kind::Locked) {
+    if is_worth_telling(order, &report) {
         troubles.extend(means.tell(delivered.as_ref(), order, &report).err());
     }
     let delivered_all = means.server.as_ref().map_err(Clone::clone).and_then(|server| deliver(&means.spool, server));
     troubles.extend(delivered_all.err().filter(|why| !troubles.contains(why)));
     troubles.extend(means.leave_watch_list(delivered.as_ref(), catalog.as_ref()).err());
     Ok(Done { report, troubles })
+}
+
+/// Whether the server is to hear of a run. Nobody asks about one that another run kept from happening, nor
+/// about a look at something that was touched and is still as it should be.
+fn is_worth_telling(order: &Order, report: &Result<Report>) -> bool {
+    match report {
+        Err(error) => error.kind != Kind::Locked,
+        Ok(report) => {
+            let is_look = matches!(order.trigger, Trigger::Watch { .. });
+            !is_look || report.has_changes() || report.has_failures() || report.totals.waiting > 0
+        }
+    }
 }
 
 impl Means<'_> {

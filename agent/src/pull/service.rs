@@ -30,9 +30,6 @@ use crate::cli::print_error;
 use crate::error::{Error, Result};
 use crate::state::lock::Lock;
 
-/// How long the bus may still tell of what a run did after its end.
-const ECHO_MAX: Duration = Duration::from_millis(500);
-
 /// How long a run may finish what it has begun, once the agent is asked to stop; less than the unit's TimeoutStopSec.
 const STOP_PATIENCE: Duration = Duration::from_secs(8 * 60);
 
@@ -52,10 +49,8 @@ pub enum Event {
     ServerAway(String),
     /// It can again.
     ServerBack,
-    /// Files that the catalog manages were touched.
+    /// Files or services that the catalog manages were touched.
     Touched(Vec<Address>),
-    /// Services that the catalog manages were started or stopped.
-    UnitsMoved(Vec<Address>),
 }
 
 /// Stays until it is asked to stop.
@@ -95,8 +90,6 @@ struct Service<'a> {
     stopping: Option<Duration>,
     sender: UnboundedSender<Event>,
     listeners: Listeners,
-    /// When the last run ended, by the clock of the course.
-    ended_at: Option<Duration>,
     standing: Standing,
 }
 
@@ -108,8 +101,8 @@ impl<'a> Service<'a> {
         let course = Course::new(schedule, schedule.first(host, Duration::ZERO, since_last));
         let standing = Standing::new(host);
         let listeners = Listeners::begin(home, &settings, &sender);
-        let (clock, child, stopping, ended_at) = (Instant::now(), None, None, None);
-        Self { home, settings, program, clock, course, child, stopping, sender, listeners, ended_at, standing }
+        let (clock, child, stopping) = (Instant::now(), None, None);
+        Self { home, settings, program, clock, course, child, stopping, sender, listeners, standing }
     }
 
     async fn serve(&mut self, mut events: UnboundedReceiver<Event>) -> Result<u8> {
@@ -155,13 +148,13 @@ impl<'a> Service<'a> {
             Ok(None) => {}
             Ok(Some(pause)) => {
                 log(&format!("no run: {} disabled the agent: {}", pause.by, pause.reason));
-                return self.course.ended();
+                return self.course.ended(self.clock.elapsed());
             }
             Err(error) => log(&error.message),
         }
         if let Err(error) = self.start(&order) {
             log(&format!("the run could not be started: {error}"));
-            self.course.ended();
+            self.course.ended(self.clock.elapsed());
         }
     }
 
@@ -174,7 +167,6 @@ impl<'a> Service<'a> {
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LANG", "C.UTF-8").env("HOME", "/root");
         command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
         let mut child = command.spawn()?;
-        self.listeners.look_away();
         self.child = i32::try_from(child.id()).ok().map(Pid::from_raw);
         let sender = self.sender.clone();
         // A thread that sleeps until the process ends costs less than a look every now and then.
@@ -206,13 +198,6 @@ impl<'a> Service<'a> {
                 self.standing.server_away = None;
             }
             Event::Touched(addresses) => self.course.touch(self.clock.elapsed(), addresses),
-            Event::UnitsMoved(addresses) => {
-                let now = self.clock.elapsed();
-                // The bus tells of what the run itself did a moment later.
-                if self.ended_at.is_none_or(|ended| now > ended + ECHO_MAX) {
-                    self.course.touch(now, addresses);
-                }
-            }
         }
     }
 
@@ -224,14 +209,13 @@ impl<'a> Service<'a> {
                 if let Some(signal) = status.signal() {
                     log(&format!("the run was ended by signal {signal}; the next one goes on where it left off"));
                 }
-                self.course.ended();
+                self.course.ended(self.clock.elapsed());
             }
             Err(error) => {
                 log(&format!("the run's end was missed: {error}"));
-                self.course.ended();
+                self.course.ended(self.clock.elapsed());
             }
         }
-        self.ended_at = Some(self.clock.elapsed());
         self.listeners.look_again(self.home, &self.settings, &self.sender);
         self.standing.last_end_ms = u64::try_from(now().as_millis()).ok();
     }

@@ -109,7 +109,7 @@ pub async fn units(root: PathBuf, units: BTreeMap<String, Vec<Address>>, events:
     let Ok(mut watch) = UnitWatch::open(&names).await else { return };
     while let Some(unit) = watch.next().await {
         let touched = units.get(&unit).cloned().unwrap_or_default();
-        if !touched.is_empty() && events.send(Event::UnitsMoved(touched)).is_err() {
+        if !touched.is_empty() && events.send(Event::Touched(touched)).is_err() {
             return;
         }
     }
