@@ -1,5 +1,6 @@
 //! What whole-system tests of Evenkeel share.
 //!
+//! - [`agent`]: the agent on a host of its own, and the network between it and the server.
 //! - [`lab`]: real Debian hosts, booted with systemd on this machine.
 //! - [`load`]: many simulated agents against a real catalog server.
 //! - [`postgres`]: scratch clusters of PostgreSQL.
@@ -8,6 +9,8 @@
 //!
 //! The tests themselves are the modules of `main.rs`. Nothing depends on this package.
 
+#[expect(clippy::unwrap_used, reason = "a harness that cannot go on ends its test there and then")]
+pub mod agent;
 pub mod lab;
 pub mod load;
 // The store's own tests need it too, and nothing depends on this package.

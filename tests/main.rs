@@ -1,6 +1,12 @@
 //! The tests of the whole system, one module a subject.
 #![cfg(test)]
 
+mod agent_cache;
+mod agent_certificates;
+mod agent_disk;
+mod agent_process;
+mod agent_reports;
+mod agent_rounds;
 mod durability;
 mod examples;
 mod faults;

@@ -1,6 +1,7 @@
 //! Gates over the real programs: hosts that wait for another one run at once when it is ready.
 
-use keel_tests::server::{AgentHost, CatalogServer};
+use keel_tests::agent::{AgentHost, until};
+use keel_tests::server::CatalogServer;
 use serde_json::Value;
 
 /// An origin whose module others wait for, and edges that have a file behind that gate and one before it.
@@ -32,32 +33,30 @@ const SETTINGS: &str = "interval = '12h'";
 fn who_waits_in_a_run_goes_on_when_the_gate_opens() {
     let server = CatalogServer::start();
     push(&server, "one");
-    let mut edge = AgentHost::join(&server, "edge-1");
-    edge.set(SETTINGS).set("gate_wait = '2h'").start();
-    edge.until("what needs no other host is done", |edge| edge.path("etc/alone").exists());
+    let edge = AgentHost::join(&server, "edge-1");
+    let _edge_agent = edge.set(SETTINGS).set("gate_wait = '2h'").start();
+    until("what needs no other host is done", || edge.path("etc/alone").exists());
     assert!(!edge.path("etc/behind").exists());
-    let mut origin = AgentHost::join(&server, "origin-1");
-    origin.set(SETTINGS).start();
-    edge.until("the run goes on", |edge| edge.path("etc/behind").exists());
-    edge.until("all is well", |edge| is_done(&edge.status()));
+    let origin = AgentHost::join(&server, "origin-1");
+    let _origin_agent = origin.set(SETTINGS).start();
+    until("the run goes on", || edge.path("etc/behind").exists());
+    until("all is well", || is_done(&edge.status()));
 }
 
 #[test]
 fn who_waited_in_its_last_run_runs_at_once_when_the_gate_opens() {
     let server = CatalogServer::start();
     push(&server, "one");
-    let mut edges = ["edge-1", "edge-2"].map(|name| AgentHost::join(&server, name));
-    for edge in &mut edges {
-        edge.set(SETTINGS).set("gate_wait = '1s'").start();
-    }
+    let edges = ["edge-1", "edge-2"].map(|name| AgentHost::join(&server, name));
+    let _edge_agents = edges.each_ref().map(|edge| edge.set(SETTINGS).set("gate_wait = '1s'").start());
     for edge in &edges {
-        edge.until("its run is over", |edge| edge.status()["last_run"]["waiting"] == 1);
+        until("its run is over", || edge.status()["last_run"]["waiting"] == 1);
         assert!(edge.path("etc/alone").exists() && !edge.path("etc/behind").exists());
     }
-    let mut origin = AgentHost::join(&server, "origin-1");
-    origin.set(SETTINGS).start();
+    let origin = AgentHost::join(&server, "origin-1");
+    let _origin_agent = origin.set(SETTINGS).start();
     for edge in &edges {
-        edge.until("it was woken", |edge| edge.path("etc/behind").exists());
-        edge.until("all is well", |edge| is_done(&edge.status()));
+        until("it was woken", || edge.path("etc/behind").exists());
+        until("all is well", || is_done(&edge.status()));
     }
 }

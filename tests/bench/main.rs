@@ -4,9 +4,11 @@
 //! several runs in which the loop and keel take turns; the table shows ratios, which machines agree
 //! on better than they do on milliseconds.
 //!
-//! `cargo run --release -p keel-tests --bin bench`, with `KEEL_BIN` naming the program; `-- graph` and the
+//! `cargo run --release -p keel-tests --bin bench`, with `KEEL_BIN` naming the program (and `KEEL_SERVER_BIN`
+//! the server, for the agent); `-- graph` and the
 //! like measure one part.
 
+mod agent;
 mod files;
 mod graph;
 mod loops;
@@ -20,7 +22,7 @@ use std::process::ExitCode;
 use keel_tests::program::keel;
 
 /// What can be measured by itself.
-const PARTS: [&str; 4] = ["fixed", "files", "graph", "mixed"];
+const PARTS: [&str; 5] = ["fixed", "files", "graph", "mixed", "agent"];
 
 /// What can go wrong in a benchmark: anything, and all of it ends it.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -54,6 +56,7 @@ fn measure_parts(parts: &[&str]) -> Result<()> {
             "graph" => graph::rows()?,
             "fixed" => files::fixed_costs(&keel())?,
             "files" => files::rows(&keel())?,
+            "agent" => agent::rows(&keel())?,
             _ => mixed::rows(&keel())?,
         })?;
     }

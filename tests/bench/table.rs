@@ -43,6 +43,12 @@ impl Row {
         Row { work: work.to_owned(), base: String::new(), keel: measured.clone(), measured, goal, met: peak_kib <= goal_mib * 1024 }
     }
 
+    /// A count against a fixed limit.
+    pub(crate) fn count(work: &str, count: i64, goal: i64) -> Row {
+        let measured = count.to_string();
+        Row { work: work.to_owned(), base: String::new(), keel: measured.clone(), measured, goal: format!("<= {goal}"), met: count <= goal }
+    }
+
     fn cells(&self) -> [&str; 6] {
         [&self.work, &self.base, &self.keel, &self.measured, &self.goal, if self.met { "met" } else { "MISSED" }]
     }

@@ -51,6 +51,15 @@ impl Identity {
         Self { host: self.host.clone(), key: KeyPair::from_pem(&self.key()).unwrap(), chain: self.chain.clone() }
     }
 
+    /// A host by the file that holds its key and its certificate.
+    ///
+    /// # Panics
+    /// There is no key in it.
+    pub fn of(host: &str, pem: &str) -> Self {
+        let (key, chain) = pem.split_at(pem.find("-----BEGIN CERTIFICATE").unwrap());
+        Self { host: host.to_owned(), key: KeyPair::from_pem(key).unwrap(), chain: chain.to_owned() }
+    }
+
     /// The same host with a certificate.
     pub fn with_chain(self, chain: &str) -> Self {
         Self { chain: chain.to_owned(), ..self }

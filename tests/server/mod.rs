@@ -2,12 +2,10 @@
 //!
 //! - [`CatalogServer`]: the program, its folders, its commands.
 //! - [`Site`]: what operators push.
-//! - [`AgentHost`]: a host with the real agent, below a scratch folder.
 //! - [`Identity`]: a host's certificate and key, enrolled or forged.
 //! - [`Client`]: HTTP by hand, so that a test may also send what no library would; [`frames`] for HTTP/2.
 //! - [`delivery`] and its neighbours: reports on their way, and what of them an operator finds.
 
-mod agent;
 mod client;
 mod delivery;
 pub mod frames;
@@ -16,7 +14,6 @@ mod running;
 mod site;
 mod usage;
 
-pub use agent::AgentHost;
 pub use client::{Answer, Client, read_answer};
 pub use delivery::{assert_all_kept_once, deliver_until, delivery, reports_of};
 pub use identity::{Identity, Lie};
