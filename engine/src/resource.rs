@@ -81,10 +81,23 @@ pub enum Reliance {
 /// What a refresh came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refreshed {
-    /// It was done, and the text says what: `restarted`; for a plan it is to be done: `restart`.
+    /// It was done, and the text says what: `restarted`.
     Done(&'static str),
     /// There was nothing to do: a stopped service, one that this run started.
     NotNeeded(&'static str),
+}
+
+/// What a refresh would come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlannedRefresh {
+    /// It is to be done, and the text says what: `restart`.
+    Due(&'static str),
+    /// The same, but guards have the last word once its time has come: [`ResourceType::guards_let`].
+    Guarded(&'static str),
+    /// There is nothing to do, and why.
+    NotNeeded(&'static str),
+    /// It cannot be done on this host as it is, and why: it stays owed to a later run.
+    Later(&'static str),
 }
 
 /// Facts about a type that the walk needs.
@@ -176,13 +189,22 @@ pub trait ResourceType: Sized + Send + Sync + 'static {
     }
 
     /// What a refresh would come to, judged on what was observed; pure. A plan prints it, and a run
-    /// that is told [`Refreshed::NotNeeded`] does not call [`ResourceType::refresh`]. `made` are the
-    /// changes that this run makes to the resource before the refresh.
-    fn plan_refresh(&self, _desired: &Self::Desired, _observed: &Self::Observed, effect: Effect, _made: &[Change]) -> Refreshed {
-        Refreshed::Done(match effect {
+    /// calls [`ResourceType::refresh`] only where it is due or guarded. `made` are the changes that this
+    /// run makes to the resource before the refresh.
+    fn plan_refresh(&self, _desired: &Self::Desired, _observed: &Self::Observed, effect: Effect, _made: &[Change]) -> PlannedRefresh {
+        PlannedRefresh::Due(match effect {
             Effect::Reload => "reload",
             Effect::Restart => "restart",
         })
+    }
+
+    /// Whether the guards of a [`PlannedRefresh::Guarded`] refresh let it be done now; read-only. Plans
+    /// ask, where nothing upstream would still change the answer; a refresh asks for itself.
+    ///
+    /// # Errors
+    /// A guard that cannot be asked.
+    fn guards_let(&self, _host: &Self::Host, _desired: &Self::Desired) -> Result<bool, Failure> {
+        Ok(true)
     }
 
     /// What of the type is on the host: everything, or the things of one title. A manifest of it plans
@@ -251,7 +273,12 @@ pub trait Group<H: ?Sized>: Send + Sync {
     /// As [`ResourceType::refresh`].
     fn refresh(&self, host: &H, member: usize, effect: Effect, made: &[Change]) -> Result<Refreshed, Failure>;
     /// What a member's refresh would come to, as last observed.
-    fn plan_refresh(&self, member: usize, effect: Effect, made: &[Change]) -> Refreshed;
+    fn plan_refresh(&self, member: usize, effect: Effect, made: &[Change]) -> PlannedRefresh;
+    /// Whether a member's guards let it be refreshed now.
+    ///
+    /// # Errors
+    /// As [`ResourceType::guards_let`].
+    fn guards_let(&self, host: &H, member: usize) -> Result<bool, Failure>;
     /// What a member touches.
     fn footprint(&self, member: usize) -> Footprint;
     /// How far a member's last observation can be relied on.
@@ -314,11 +341,15 @@ impl<T: ResourceType> Group<T::Host> for TypedGroup<'_, T> {
         self.kind.refresh(host, &self.desired[member], effect, made)
     }
 
-    fn plan_refresh(&self, member: usize, effect: Effect, made: &[Change]) -> Refreshed {
+    fn plan_refresh(&self, member: usize, effect: Effect, made: &[Change]) -> PlannedRefresh {
         match &*lock(&self.observed[member]) {
             Some(observed) => self.kind.plan_refresh(&self.desired[member], observed, effect, made),
-            None => Refreshed::NotNeeded("not observed"),
+            None => PlannedRefresh::NotNeeded("not observed"),
         }
+    }
+
+    fn guards_let(&self, host: &T::Host, member: usize) -> Result<bool, Failure> {
+        self.kind.guards_let(host, &self.desired[member])
     }
 
     fn footprint(&self, member: usize) -> Footprint {

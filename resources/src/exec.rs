@@ -9,7 +9,7 @@ use keel_engine::attributes::{AbsolutePath, AttributeError, Span};
 use keel_engine::catalog::Effect;
 use keel_engine::change::{Change, Shown};
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Failure, Nature, ObserveError, Refreshed, Reliance, ResourceType, Work};
+use keel_engine::resource::{Failure, Nature, ObserveError, PlannedRefresh, Refreshed, Reliance, ResourceType, Work};
 use keel_engine::text::Text;
 
 use crate::host::Host;
@@ -25,7 +25,8 @@ attributes! {
     /// `always=#true` (it runs each time). The environment is clean: PATH, LANG and LC_ALL, and with
     /// `user` the HOME, USER, LOGNAME and SHELL of that user. There is nothing to read on its standard
     /// input, it runs in a session of its own, and when its time is up everything it began is ended.
-    /// What it writes is shown when it fails.
+    /// What it writes is shown when it fails. Guards are asked before a refresh, too. Below another root
+    /// nothing is run: what is due fails there, and a refresh stays owed to a run on the machine itself.
     ///
     ///     exec "make-dh-parameters" creates="/etc/ssl/dh.pem" {
     ///         command openssl dhparam -out "/etc/ssl/dh.pem" "2048"
@@ -289,15 +290,21 @@ impl ResourceType for ExecType {
         if desired.refresh_only || desired.always { Reliance::Firm } else { Reliance::UntilAny }
     }
 
-    fn plan_refresh(&self, _desired: &Exec, observed: &ObservedExec, _effect: Effect, made: &[Change]) -> Refreshed {
-        if !observed.can_run {
-            return Refreshed::NotNeeded("commands are not run below another root");
+    fn plan_refresh(&self, desired: &Exec, observed: &ObservedExec, _effect: Effect, made: &[Change]) -> PlannedRefresh {
+        match (observed.can_run, made.is_empty()) {
+            (_, false) => PlannedRefresh::NotNeeded("it runs in this run anyway"),
+            (false, true) => PlannedRefresh::Later("commands are not run below another root"),
+            (true, true) if desired.is_unguarded() => PlannedRefresh::Due("run"),
+            (true, true) => PlannedRefresh::Guarded("run"),
         }
-        if made.is_empty() { Refreshed::Done("run") } else { Refreshed::NotNeeded("it runs in this run anyway") }
+    }
+
+    fn guards_let(&self, host: &Host, desired: &Exec) -> Result<bool, Failure> {
+        desired.is_due(host).map_err(|error| error.failure().clone())
     }
 
     fn refresh(&self, host: &Host, desired: &Exec, _effect: Effect, _made: &[Change]) -> Result<Refreshed, Failure> {
-        if !desired.is_due(host).map_err(|error| error.failure().clone())? {
+        if !self.guards_let(host, desired)? {
             return Ok(Refreshed::NotNeeded("its guards hold it back"));
         }
         desired.run(host, true)?;
@@ -388,8 +395,10 @@ mod tests {
         assert_eq!(refresh(&held, &[]), Ok(Refreshed::NotNeeded("its guards hold it back")));
         let made = ExecType.diff(&exec(&held), &observed(true));
         let planned = |made: &[Change]| ExecType.plan_refresh(&exec(&held), &observed(true), Effect::Restart, made);
-        assert_eq!(planned(&made), Refreshed::NotNeeded("it runs in this run anyway"));
-        assert_eq!(planned(&[]), Refreshed::Done("run"));
+        assert_eq!(planned(&made), PlannedRefresh::NotNeeded("it runs in this run anyway"));
+        assert_eq!(planned(&[]), PlannedRefresh::Guarded("run"));
+        assert_eq!(ExecType.guards_let(&machine(), &exec(&held)), Ok(false));
+        assert_eq!(ExecType.plan_refresh(&exec(&only), &observed(false), Effect::Restart, &[]), PlannedRefresh::Due("run"));
         let failing = [("shell", Value::from("true")), ("refresh_only", Value::Bool(true)), ("refresh", list(&["false"]))];
         assert!(refresh(&failing, &[]).is_err());
     }
@@ -417,7 +426,7 @@ mod tests {
         let only = exec(&[("command", Value::from("true")), ("refresh_only", Value::Bool(true))]);
         let observed = ExecType.observe(&trial.host, &[&only]).remove(0).unwrap();
         let planned = ExecType.plan_refresh(&only, &observed, Effect::Restart, &[]);
-        assert_eq!(planned, Refreshed::NotNeeded("commands are not run below another root"));
+        assert_eq!(planned, PlannedRefresh::Later("commands are not run below another root"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::attributes::AttributeError;
 use crate::catalog::{Effect, Resource};
 use crate::change::Change;
 use crate::footprint::Footprint;
-use crate::resource::{AnyType, Group, Nature, Refreshed, Reliance};
+use crate::resource::{AnyType, Failure, Group, Nature, PlannedRefresh, Reliance};
 
 /// All resources of a run. They hold opened secrets and live no longer than the run.
 pub struct Groups<'t, H: ?Sized> {
@@ -77,9 +77,14 @@ impl<'t, H: ?Sized> Groups<'t, H> {
         self.groups[place.group].group.reliance(place.member)
     }
 
-    pub(super) fn plan_refresh(&self, resource: usize, effect: Effect, made: &[Change]) -> Refreshed {
+    pub(super) fn plan_refresh(&self, resource: usize, effect: Effect, made: &[Change]) -> PlannedRefresh {
         let place = self.places[resource];
         self.groups[place.group].group.plan_refresh(place.member, effect, made)
+    }
+
+    pub(super) fn guards_let(&self, host: &H, resource: usize) -> Result<bool, Failure> {
+        let place = self.places[resource];
+        self.groups[place.group].group.guards_let(host, place.member)
     }
 }
 

@@ -2,9 +2,20 @@
 
 use super::coordinator::Coordinator;
 use super::refresh::targets;
+use super::worker::guarded;
 use crate::change::Change;
-use crate::report::{Mode, Outcome, Reason, RefreshReport};
-use crate::resource::{Refreshed, Reliance};
+use crate::report::{Mode, Outcome, Owed, Reason, RefreshReport};
+use crate::resource::{Failure, PlannedRefresh, Reliance};
+
+/// What a plan says of a refresh.
+enum Preview {
+    /// There will be none.
+    Nothing,
+    /// There will be this one.
+    Would(RefreshReport),
+    /// It is told when this has changed.
+    Until(usize),
+}
 
 impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
     pub(super) fn end_unknown(&mut self, resource: usize, root: usize, message: Option<String>) {
@@ -29,7 +40,14 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
             self.plan_refreshes(resource);
         }
         self.slots[resource].changes = changes;
-        let refresh = self.planned_refresh(resource);
+        let refresh = match self.preview_refresh(resource) {
+            Ok(Preview::Nothing) => None,
+            Ok(Preview::Would(refresh)) => Some(refresh),
+            Ok(Preview::Until(root)) => return self.end_unknown(resource, root, Some("its guards are asked then".to_owned())),
+            Err(Failure { message, help }) => {
+                return self.end(resource, Outcome::Failed, Some(Reason::CannotTell { message, help }));
+            }
+        };
         let quiet = self.slots[resource].changes.is_empty() && refresh.is_none();
         if refresh.is_some() && self.slots[resource].changes.is_empty() {
             self.plan_refreshes(resource);
@@ -52,11 +70,29 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
         self.slots[resource].refreshes = targets.into_iter().collect();
     }
 
-    fn planned_refresh(&self, resource: usize) -> Option<RefreshReport> {
-        let (effect, sources) = self.due_for(resource)?;
-        match self.run.groups.plan_refresh(resource, effect, &self.slots[resource].changes) {
-            Refreshed::Done(what) => Some(RefreshReport { effect, sources, done: format!("would {what}") }),
-            Refreshed::NotNeeded(_) => None,
+    fn preview_refresh(&mut self, resource: usize) -> Result<Preview, Failure> {
+        let Some((effect, sources)) = self.due_for(resource) else { return Ok(Preview::Nothing) };
+        let would = |what: &str| Preview::Would(RefreshReport { effect, sources, done: format!("would {what}") });
+        let (run, pending) = (self.run, self.marks[resource].pending);
+        match (run.groups.plan_refresh(resource, effect, &self.slots[resource].changes), pending) {
+            (PlannedRefresh::Due(what), _) => Ok(would(what)),
+            (PlannedRefresh::Guarded(_), Some(root)) => Ok(Preview::Until(root)),
+            (PlannedRefresh::Guarded(what), None) => {
+                let let_through = guarded(|| run.groups.guards_let(run.host, resource)).unwrap_or_else(Err)?;
+                Ok(if let_through { would(what) } else { Preview::Nothing })
+            }
+            (PlannedRefresh::NotNeeded(_), _) => Ok(Preview::Nothing),
+            (PlannedRefresh::Later(_), _) => self.keep_owing(resource).map(|()| Preview::Nothing),
         }
+    }
+
+    /// Shows in a plan what an apply would leave owed. Its ledger forgets.
+    fn keep_owing(&mut self, resource: usize) -> Result<(), Failure> {
+        let known = self.ledger.owed();
+        let due = self.due.get(&resource).into_iter().flatten();
+        let is_known =
+            |owed: &&Owed| known.iter().any(|old| old.target == owed.target && old.source == owed.source && old.effect >= owed.effect);
+        let new: Vec<Owed> = due.filter(|owed| self.run.mode == Mode::Plan && !is_known(owed)).cloned().collect();
+        if new.is_empty() { Ok(()) } else { self.ledger.owe(&new).map_err(Failure::new) }
     }
 }

@@ -9,7 +9,7 @@ use crate::address::Address;
 use crate::catalog::Effect;
 use crate::ledger::Ledger;
 use crate::report::{Outcome, Owed, Reason, RefreshReport};
-use crate::resource::{Failure, Refreshed};
+use crate::resource::{Failure, PlannedRefresh, Refreshed};
 
 impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
     /// Strikes out what this resource was about to cause. If that fails, a refresh too many is the price.
@@ -39,8 +39,10 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
         let Some((effect, sources)) = self.due_for(resource) else { return self.end_well(resource) };
         let made = self.slots[resource].changes.clone();
         match self.run.groups.plan_refresh(resource, effect, &made) {
-            Refreshed::NotNeeded(_) => self.settle(resource),
-            Refreshed::Done(_) => {
+            PlannedRefresh::NotNeeded(_) => self.settle(resource),
+            // What is owed stays written down.
+            PlannedRefresh::Later(_) => self.end_well(resource),
+            PlannedRefresh::Due(_) | PlannedRefresh::Guarded(_) => {
                 // Whoever this refresh notifies is owed before it happens, like after a change.
                 if made.is_empty()
                     && let Err(message) = self.owe_for(&[resource])

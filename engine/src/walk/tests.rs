@@ -11,7 +11,7 @@ use crate::catalog::{Catalog, Container, Effect, Gate, Node, Origin, Relation, R
 use crate::change::Change;
 use crate::ledger::{MemoryLedger, NothingEnforced};
 use crate::report::{Outcome, Owed, Reason, Totals};
-use crate::resource::{AnyType, Failure, Nature, ObserveError, Refreshed, Reliance, ResourceType, Work};
+use crate::resource::{AnyType, Failure, Nature, ObserveError, PlannedRefresh, Refreshed, Reliance, ResourceType, Work};
 use crate::value::{Map, Value};
 
 crate::attributes! {
@@ -21,7 +21,8 @@ crate::attributes! {
         [title] pub name: String,
         /// What it shall be.
         pub value: i64 = 1,
-        /// What it does when it is applied: nothing, `fail`, `stubborn`, `panic`.
+        /// What it does when it is applied: nothing, `fail`, `stubborn`, `panic`; or refreshed: `no refresh`,
+        /// `asks` (whether the shelf has `leave`), `later`.
         pub habit: Option<String>,
         /// The thing that has to exist before this one can be observed.
         pub behind: Option<String>,
@@ -103,7 +104,22 @@ impl ResourceType for Thing {
         if desired.habit.as_deref() == Some("guarded") { Reliance::UntilAny } else { Reliance::Firm }
     }
 
+    fn plan_refresh(&self, desired: &ThingAttributes, _observed: &Option<i64>, effect: Effect, _made: &[Change]) -> PlannedRefresh {
+        match desired.habit.as_deref() {
+            Some("asks") => PlannedRefresh::Guarded("ask"),
+            Some("later") => PlannedRefresh::Later("not here"),
+            _ => PlannedRefresh::Due(if effect == Effect::Reload { "reload" } else { "restart" }),
+        }
+    }
+
+    fn guards_let(&self, host: &Shelf, _desired: &ThingAttributes) -> Result<bool, Failure> {
+        Ok(host.things.lock().unwrap().contains_key("leave"))
+    }
+
     fn refresh(&self, host: &Shelf, desired: &ThingAttributes, effect: Effect, _made: &[Change]) -> Result<Refreshed, Failure> {
+        if desired.habit.as_deref() == Some("asks") && !self.guards_let(host, desired)? {
+            return Ok(Refreshed::NotNeeded("held back"));
+        }
         if desired.habit.as_deref() == Some("no refresh") {
             return Err(Failure::new("will not"));
         }
@@ -369,11 +385,55 @@ fn notifying_a_module_refreshes_everything_in_it() {
 fn an_old_debt_is_paid_though_nothing_changed() {
     let shelf = Shelf::with(&[("target", 1)]);
     let mut stage = Stage::new(&[("target", &[])]);
-    let owed = Owed { target: Address::new("thing", "target"), source: Address::new("thing", "gone"), effect: Effect::Reload, since_ms: 5 };
-    stage.ledger = MemoryLedger::new(vec![owed]);
+    stage.ledger = MemoryLedger::new(debt_of_target());
     let reports = stage.go(&shelf, Mode::Plan);
     assert_eq!(reports[0].refresh.as_ref().map(|refresh| refresh.done.as_str()), Some("would reload"));
     assert_eq!(stage.outcomes(&shelf, Mode::Apply), [Outcome::Changed]);
+    assert!(stage.ledger.owed().is_empty());
+}
+
+fn debt_of_target() -> Vec<Owed> {
+    let source = Address::new("thing", "gone");
+    vec![Owed { target: Address::new("thing", "target"), source, effect: Effect::Reload, since_ms: 5 }]
+}
+
+#[test]
+fn a_guarded_refresh_is_unknown_until_what_notifies_it_has_changed() {
+    let shelf = Shelf::with(&[("target", 1)]);
+    let mut stage = Stage::new(&[("a", &[]), ("target", &[("habit", "asks")])]).relate(0, 1, Some(Effect::Reload));
+    let reports = stage.go(&shelf, Mode::Plan);
+    assert_eq!(reports[1].outcome, Outcome::Unknown);
+    assert!(matches!(&reports[1].reason, Some(Reason::Until { root, .. }) if *root == Address::new("thing", "a")));
+    assert_eq!(stage.outcomes(&shelf, Mode::Apply), [Outcome::Changed, Outcome::Unchanged], "held back");
+    assert!(stage.ledger.owed().is_empty());
+}
+
+#[test]
+fn the_guards_of_an_old_debt_are_asked_in_the_plan() {
+    for (shelf, outcome) in
+        [(Shelf::with(&[("target", 1)]), Outcome::Unchanged), (Shelf::with(&[("target", 1), ("leave", 1)]), Outcome::WouldChange)]
+    {
+        let mut stage = Stage::new(&[("target", &[("habit", "asks")])]);
+        stage.ledger = MemoryLedger::new(debt_of_target());
+        assert_eq!(stage.outcomes(&shelf, Mode::Plan), [outcome]);
+        assert_eq!(shelf.log(), [""; 0]);
+    }
+}
+
+#[test]
+fn what_cannot_be_refreshed_here_stays_owed() {
+    let shelf = Shelf::with(&[("target", 1)]);
+    let mut stage = Stage::new(&[("a", &[]), ("target", &[("habit", "later")])]).relate(0, 1, Some(Effect::Reload));
+    assert_eq!(stage.outcomes(&shelf, Mode::Plan), [Outcome::WouldChange, Outcome::Unchanged]);
+    assert_eq!(stage.ledger.owed().len(), 1, "a plan says what an apply would leave");
+    assert_eq!(stage.outcomes(&shelf, Mode::Plan)[1], Outcome::Unchanged);
+    assert_eq!(stage.ledger.owed().len(), 1, "and says it once");
+    stage.ledger = MemoryLedger::default();
+    assert_eq!(stage.outcomes(&shelf, Mode::Apply), [Outcome::Changed, Outcome::Unchanged]);
+    assert_eq!(stage.outcomes(&shelf, Mode::Apply), [Outcome::Unchanged, Outcome::Unchanged]);
+    assert_eq!(stage.ledger.owed().len(), 1);
+    stage.catalog.resources[1].attributes.clear();
+    assert_eq!(stage.outcomes(&shelf, Mode::Apply), [Outcome::Unchanged, Outcome::Changed]);
     assert!(stage.ledger.owed().is_empty());
 }
 

@@ -8,7 +8,7 @@ use keel_engine::attributes::{AbsolutePath, AttributeError};
 use keel_engine::catalog::Effect;
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Described, Failure, Nature, ObserveError, Refreshed, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Nature, ObserveError, PlannedRefresh, Refreshed, ResourceType, Work};
 use keel_engine::value::{Map, Value};
 
 use crate::host::Host;
@@ -186,13 +186,19 @@ impl ResourceType for MountType {
         }
     }
 
-    fn refresh(&self, host: &Host, desired: &Mount, _effect: Effect, made: &[Change]) -> Result<Refreshed, Failure> {
-        let mounted = || Ok::<_, Failure>(parse_mountinfo(&host.read_text(LIVE)?.unwrap_or_default()).contains_key(desired.path.as_str()));
-        if !desired.remounts || desired.ensure != Ensure::Mounted || !host.is_machine() || !mounted()? {
-            return Ok(Refreshed::NotNeeded("it is not mounted, or not remounted"));
+    fn plan_refresh(&self, desired: &Mount, observed: &Observed, _effect: Effect, made: &[Change]) -> PlannedRefresh {
+        let is_mounted = desired.ensure == Ensure::Mounted && !matches!(observed.now, Now::NotAsked | Now::NotMounted);
+        match (made.is_empty(), is_mounted && desired.remounts) {
+            (false, _) => PlannedRefresh::NotNeeded("it was just mounted"),
+            (true, false) => PlannedRefresh::NotNeeded("it is not mounted, or not remounted"),
+            (true, true) => PlannedRefresh::Due("remount"),
         }
-        if !made.is_empty() {
-            return Ok(Refreshed::NotNeeded("it was just mounted"));
+    }
+
+    fn refresh(&self, host: &Host, desired: &Mount, _effect: Effect, _made: &[Change]) -> Result<Refreshed, Failure> {
+        let live = parse_mountinfo(&host.read_text(LIVE)?.unwrap_or_default());
+        if !live.contains_key(desired.path.as_str()) {
+            return Ok(Refreshed::NotNeeded("it is not mounted any more"));
         }
         run(host, "mount", &["-o", "remount", desired.path.as_str()])?;
         Ok(Refreshed::Done("remounted"))

@@ -8,7 +8,7 @@ use keel_engine::attributes::{AttributeError, AttributeValue, Span, wrong_type};
 use keel_engine::catalog::Effect;
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Described, Failure, Nature, ObserveError, Refreshed, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Nature, ObserveError, PlannedRefresh, Refreshed, ResourceType, Work};
 use keel_engine::schema::Kind;
 use keel_engine::value::{Map, Value};
 use keel_engine::{attributes, choices};
@@ -79,14 +79,17 @@ attributes! {
         /// Whether it starts with the machine: `#true`, `#false`, or `mask` so that nothing can start it.
         /// Not given: it is left as it is. Units that only others pull in are as they are.
         pub enable: Option<Enable>,
-        /// How long a start, stop, restart or reload may take.
+        /// How long a start, stop, restart or reload may take, a second or more.
         pub timeout: Span = Span(Duration::from_secs(300)),
     }
     check |desired| {
         let mut errors = Vec::new();
         if !is_unit_name(&desired.name) {
-            let error = AttributeError::new("name", format!("{:?} cannot be a unit's name", desired.name));
+            let error = AttributeError::of_value("name", format!("{:?} cannot be a unit's name", desired.name));
             errors.push(error.help("letters, digits, `-`, `_`, `.`, `:`, `\\` and one `@`"));
+        }
+        if desired.timeout.0.is_zero() {
+            errors.push(AttributeError::new("timeout", "is 0").help("a second or more: systemd answers when the job is done"));
         }
         if desired.enable == Some(Enable::Masked) && desired.ensure == Some(Ensure::Running) {
             errors.push(AttributeError::new("enable", "cannot be `mask` for a service that shall run"));
@@ -201,15 +204,15 @@ impl ResourceType for ServiceType {
         Ok(Some(described.collect()))
     }
 
-    fn plan_refresh(&self, desired: &Service, observed: &ObservedService, effect: Effect, made: &[Change]) -> Refreshed {
+    fn plan_refresh(&self, desired: &Service, observed: &ObservedService, effect: Effect, made: &[Change]) -> PlannedRefresh {
         if made.iter().any(|change| change.attribute == "ensure") {
             let started = desired.ensure == Some(Ensure::Running);
-            return Refreshed::NotNeeded(if started { "this run starts it" } else { "this run stops it" });
+            return PlannedRefresh::NotNeeded(if started { "this run starts it" } else { "this run stops it" });
         }
         if !observed.0.is_running() {
-            return Refreshed::NotNeeded("it does not run");
+            return PlannedRefresh::NotNeeded("it does not run");
         }
-        Refreshed::Done(if effect == Effect::Reload { "reload" } else { "restart" })
+        PlannedRefresh::Due(if effect == Effect::Reload { "reload" } else { "restart" })
     }
 
     fn refresh(&self, host: &Host, desired: &Service, effect: Effect, _made: &[Change]) -> Result<Refreshed, Failure> {
@@ -303,6 +306,7 @@ mod tests {
             assert!(Trial::refuses::<ServiceType>(name, &[]).contains("cannot be a unit's name"), "{name}");
         }
         let masked = [("ensure", Value::from("running")), ("enable", Value::from("mask"))];
+        assert!(Trial::refuses::<ServiceType>("x", &[("timeout", Value::Int(0))]).contains("timeout is 0"));
         assert!(Trial::refuses::<ServiceType>("x", &masked).contains("cannot be `mask`"));
         assert!(Trial::refuses::<ServiceType>("x", &[("enable", Value::from("yes"))]).contains("expected bool or enum<mask>"));
     }
@@ -313,9 +317,9 @@ mod tests {
         let running = service(&[("ensure", Value::from("running"))]);
         let planned =
             |observed: Unit, made: &[Change]| ServiceType.plan_refresh(&running, &ObservedService(observed), Effect::Restart, made);
-        assert_eq!(planned(unit("loaded", "active", "enabled"), &started), Refreshed::NotNeeded("this run starts it"));
-        assert_eq!(planned(unit("loaded", "inactive", "enabled"), &[]), Refreshed::NotNeeded("it does not run"));
-        assert_eq!(planned(unit("loaded", "active", "enabled"), &[]), Refreshed::Done("restart"));
+        assert_eq!(planned(unit("loaded", "active", "enabled"), &started), PlannedRefresh::NotNeeded("this run starts it"));
+        assert_eq!(planned(unit("loaded", "inactive", "enabled"), &[]), PlannedRefresh::NotNeeded("it does not run"));
+        assert_eq!(planned(unit("loaded", "active", "enabled"), &[]), PlannedRefresh::Due("restart"));
     }
 
     #[test]
