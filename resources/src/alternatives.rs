@@ -44,7 +44,7 @@ attributes! {
     check |desired| {
         let mut errors = Vec::new();
         if desired.name.is_empty() || desired.name.starts_with('-') || desired.name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/') {
-            errors.push(AttributeError::new("name", format!("{:?} cannot be a common name", desired.name)));
+            errors.push(AttributeError::of_value("name", format!("{:?} cannot be a common name", desired.name)));
         }
         if desired.link.is_some() != desired.priority.is_some() {
             errors.push(AttributeError::new("link", "and `priority` belong together"));

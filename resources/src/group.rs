@@ -42,7 +42,7 @@ attributes! {
         let mut errors = Vec::new();
         for (attribute, name) in [("name", &desired.name)].into_iter().chain(desired.members.iter().map(|member| ("members", member))) {
             if !accounts::is_account_name(name) {
-                errors.push(AttributeError::new(attribute, format!("{name:?} cannot be a name")).help(accounts::NAME_HELP));
+                errors.push(AttributeError::of_value(attribute, format!("{name:?} cannot be a name")).help(accounts::NAME_HELP));
             }
         }
         errors
@@ -65,7 +65,14 @@ impl ResourceType for GroupType {
         match accounts::read(host, "/etc/group") {
             Ok(text) => {
                 let mut groups = accounts::parse_group(&text);
-                desired.iter().map(|group| Ok(ObservedGroup(groups.remove(&group.name)))).collect()
+                let mut look = |group: &&Group| {
+                    let found = groups.remove(&group.name);
+                    if found.is_none() && group.ensure == Ensure::Present {
+                        host.folders().expect_folder_of("/etc/group")?;
+                    }
+                    Ok(ObservedGroup(found))
+                };
+                desired.iter().map(&mut look).collect()
             }
             Err(failure) => desired.iter().map(|_| Err(failure.clone().into())).collect(),
         }

@@ -31,7 +31,7 @@ attributes! {
         };
         // The kernel takes no more than 64 bytes.
         let fits = desired.name.len() <= 64 && desired.name.split('.').all(label);
-        let error = || AttributeError::new("name", format!("{:?} cannot be the name of a host", desired.name));
+        let error = || AttributeError::of_value("name", format!("{:?} cannot be the name of a host", desired.name));
         (!fits).then(|| error().help("letters, digits and `-`, 63 at most between two dots, 64 in all")).into_iter().collect()
     }
 }

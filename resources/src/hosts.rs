@@ -60,10 +60,10 @@ keel_engine::attributes! {
             errors.push(AttributeError::new("ip", "is required and not given"));
         }
         if !is_name(&desired.name) {
-            errors.push(AttributeError::new("name", format!("{:?} cannot be the name of a host", desired.name)));
+            errors.push(AttributeError::of_value("name", format!("{:?} cannot be the name of a host", desired.name)));
         }
         for alias in desired.aliases.iter().filter(|alias| !is_name(alias)) {
-            errors.push(AttributeError::new("aliases", format!("{alias:?} cannot be the name of a host")));
+            errors.push(AttributeError::of_value("aliases", format!("{alias:?} cannot be the name of a host")));
         }
         if desired.comment.as_ref().is_some_and(|comment| comment.contains(['\n', '\r'])) {
             errors.push(AttributeError::new("comment", "is one line of text"));

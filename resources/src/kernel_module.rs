@@ -48,7 +48,7 @@ attributes! {
     check |desired| {
         let mut errors = Vec::new();
         if desired.name.is_empty() || !desired.name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)) || desired.name.starts_with('-') {
-            errors.push(AttributeError::new("name", format!("{:?} cannot be the name of a module", desired.name)));
+            errors.push(AttributeError::of_value("name", format!("{:?} cannot be the name of a module", desired.name)));
         }
         if desired.options.iter().any(|option| option.is_empty() || option.contains(['\n', '\r', '#'])) {
             errors.push(AttributeError::new("options", "are words such as \"hashsize=131072\""));

@@ -48,7 +48,7 @@ attributes! {
         let mut errors = Vec::new();
         let is_word = |text: &str| !text.is_empty() && !text.starts_with(['-', '.']) && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.@-".contains(c));
         if !is_word(&desired.name) {
-            errors.push(AttributeError::new("name", format!("{:?} cannot be a locale such as \"de_DE.UTF-8\"", desired.name)));
+            errors.push(AttributeError::of_value("name", format!("{:?} cannot be a locale such as \"de_DE.UTF-8\"", desired.name)));
         }
         if desired.charset.as_deref().is_some_and(|charset| !is_word(charset)) {
             errors.push(AttributeError::new("charset", "is a name such as \"UTF-8\""));

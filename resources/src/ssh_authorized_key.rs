@@ -52,7 +52,7 @@ attributes! {
             errors.push(AttributeError::new("name", "is one line of text"));
         }
         if !accounts::is_account_name(&desired.user) {
-            errors.push(AttributeError::new("user", format!("{:?} cannot be a user's name", desired.user)).help(accounts::NAME_HELP));
+            errors.push(AttributeError::of_value("user", format!("{:?} cannot be a user's name", desired.user)).help(accounts::NAME_HELP));
         }
         match &desired.key {
             None if desired.ensure == Ensure::Present => errors.push(AttributeError::new("key", "is required and not given")),

@@ -61,7 +61,7 @@ attributes! {
         let mut errors = Vec::new();
         for (attribute, name) in [("name", &desired.name)].into_iter().chain(desired.aliases.iter().map(|alias| ("aliases", alias))) {
             if name.is_empty() || name.starts_with(['#', '@', '|', '!']) || name.contains(|c: char| c.is_whitespace() || c.is_control() || c == ',') {
-                errors.push(AttributeError::new(attribute, format!("{name:?} cannot be the name of a host")));
+                errors.push(AttributeError::of_value(attribute, format!("{name:?} cannot be the name of a host")));
             }
         }
         match &desired.key {

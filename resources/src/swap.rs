@@ -191,6 +191,9 @@ fn observe(host: &Host, desired: &Swap) -> Result<ObservedSwap, ObserveError> {
             return Err(ObserveError::NotYet(failure.help("give a `size` for a file, or require what makes the device")));
         }
     }
+    if line.is_none() && desired.ensure == Ensure::Present {
+        host.folders().expect_folder_of(TABLE)?;
+    }
     let is_used = if host.is_machine() {
         let real = host.resolve(&desired.path)?;
         Some(parse_swaps(&host.read_text(LIVE)?.unwrap_or_default()).iter().any(|path| real.as_os_str() == path.as_str()))

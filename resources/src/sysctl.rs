@@ -63,7 +63,7 @@ keel_engine::attributes! {
         let mut errors = Vec::new();
         let parts: Vec<&str> = desired.name.split(['.', '/']).collect();
         if parts.len() < 2 || parts.iter().any(|part| part.is_empty()) || desired.name.contains(|c: char| c.is_whitespace() || c == '=' || c.is_control()) {
-            errors.push(AttributeError::new("name", format!("{:?} is no setting such as vm.swappiness", desired.name)));
+            errors.push(AttributeError::of_value("name", format!("{:?} is no setting such as vm.swappiness", desired.name)));
         }
         if desired.ensure == Ensure::Present && desired.value.is_none() {
             errors.push(AttributeError::new("value", "is required and not given"));

@@ -65,7 +65,7 @@ attributes! {
     check |desired| {
         let mut errors = Vec::new();
         if !is_unit_name(&desired.name) || unit_suffix(&desired.name).is_none() {
-            let error = AttributeError::new("name", format!("{:?} cannot be the name of a unit file", desired.name));
+            let error = AttributeError::of_value("name", format!("{:?} cannot be the name of a unit file", desired.name));
             errors.push(error.help("a name with its kind, such as \"backup.service\" or \"backup.timer\""));
         }
         let is_word = |name: &String| !name.is_empty() && !name.starts_with('.') && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
@@ -77,7 +77,7 @@ attributes! {
                 errors.push(AttributeError::new("content", "is required and not given").help("give `section` or `content`"));
             }
             (Some(_), false) => errors.push(AttributeError::new("content", "and `section` exclude each other")),
-            (Some(Text::Plain(text)), true) => errors.extend(check_text(text).err().map(|error| AttributeError::new("content", error))),
+            (Some(Text::Plain(text)), true) => errors.extend(check_text(text).err().map(|error| AttributeError::of_value("content", error))),
             _ => {}
         }
         errors

@@ -28,7 +28,7 @@ attributes! {
     check |desired| {
         let part = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_+-".contains(c)) && !part.starts_with('-');
         let fits = desired.zone.split('/').all(part);
-        let error = || AttributeError::new("zone", format!("{:?} cannot be a time zone", desired.zone));
+        let error = || AttributeError::of_value("zone", format!("{:?} cannot be a time zone", desired.zone));
         (!fits).then(|| error().help("a name such as \"Europe/Berlin\"; `timedatectl list-timezones` has them all")).into_iter().collect()
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use keel_engine::address::Address;
+use keel_engine::attributes::AttributeError;
 use keel_engine::catalog::{Catalog, Resource};
 use keel_engine::contents::Contents;
 use keel_engine::digest::Digest;
@@ -244,7 +245,7 @@ fn open_ledger(state: &State, mode: Mode, catalog: &Catalog) -> Result<Box<dyn L
 
 fn group_error(catalog: &Catalog, error: GroupError) -> Error {
     let place = catalog.resources.iter().find(|resource| resource.address == error.address).map(|resource| catalog.place(resource.origin));
-    let messages: Vec<String> = error.errors.iter().map(|one| format!("{} {}", one.attribute, one.message)).collect();
+    let messages: Vec<String> = error.errors.iter().map(AttributeError::sentence).collect();
     Error::site(format!("{} ({}): {}", error.address, place.unwrap_or_default(), messages.join("; ")))
 }
 

@@ -14,7 +14,7 @@ use crate::schema::{Kind, TypeSchema};
 use crate::value::{Map, Value};
 
 pub use declaration::{attribute_name, show_default};
-pub use error::AttributeError;
+pub use error::{AttributeError, Subject};
 pub use kind_check::check_kind;
 pub use path::AbsolutePath;
 pub use reader::Reader;

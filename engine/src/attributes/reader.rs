@@ -23,10 +23,13 @@ impl<'a> Reader<'a> {
             None if from_title => T::from_title(self.title),
             None => match default.or_else(T::when_missing) {
                 Some(value) => Ok(value),
-                None => Err("is required and not given".to_owned()),
+                None => {
+                    self.errors.push(AttributeError::new(name, "is required and not given"));
+                    return None;
+                }
             },
         };
-        result.map_err(|message| self.errors.push(AttributeError::new(name, message))).ok()
+        result.map_err(|message| self.errors.push(AttributeError::of_value(name, message))).ok()
     }
 
     /// Remembers every attribute that the type does not have.

@@ -104,7 +104,7 @@ impl<'s> Compiler<'s> {
             let (code, message) = match (given, of_title) {
                 (false, true) => (codes::BAD_ATTRIBUTE, format!("{}: {}", draft.address, error.message)),
                 (false, false) if required => (codes::MISSING_ATTRIBUTE, format!("{} needs the attribute `{name}`", draft.address)),
-                _ => (codes::BAD_ATTRIBUTE, format!("{}: `{name}` {}", draft.address, verb(&error.message))),
+                _ => (codes::BAD_ATTRIBUTE, format!("{}: {}", draft.address, error.sentence())),
             };
             let elsewhere = resource.attributes.get(name).and_then(|value| foreign_words::value(&draft.address.type_name, name, value));
             let wants_text =
@@ -114,13 +114,6 @@ impl<'s> Compiler<'s> {
             self.error(code, message, place, help.unwrap_or_else(|| format!("`keel doc {}` has the attributes", draft.address.type_name)));
         }
     }
-}
-
-/// Messages of types go on after the attribute's name (`is required`), or stand alone (`expected int, ...`).
-fn verb(message: &str) -> String {
-    let goes_on =
-        ["is ", "needs ", "must ", "and ", "cannot ", "exclude", "names ", "lends "].iter().any(|start| message.starts_with(start));
-    if goes_on { message.to_owned() } else { format!("is wrong: {message}") }
 }
 
 /// How a value that is no text becomes one.

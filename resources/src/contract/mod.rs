@@ -18,7 +18,7 @@ use keel_engine::value::{Map, Value};
 
 use crate::host::Host;
 use crate::trial::Trial;
-use scenarios::{PROVED_IN_THE_LAB, Scenario, scenarios};
+use scenarios::{Needs, PROVED_IN_THE_LAB, Scenario, scenarios};
 use snapshot::{Snapshot, differing_paths};
 
 /// What a secret would look like in an output.
@@ -101,6 +101,40 @@ fn check(scenario: &Scenario) {
         "a second look at {} changed something",
         resource.address
     );
+}
+
+/// Whether it would ask another machine.
+fn fetches(resource: &Resource) -> bool {
+    let is_address = |value: &Value| matches!(value, Value::String(text) if text.starts_with("https://"));
+    ["source", "repo"].iter().any(|name| resource.attributes.get(*name).is_some_and(is_address))
+}
+
+/// What does not come to what its plan promises on a host that has these files alone.
+fn broken_promises(files: &'static [(&'static str, &'static str)]) -> Vec<String> {
+    // A `wait` would wait for what nobody brings.
+    let meant = |scenario: &Scenario| scenario.needs != Needs::Machine && scenario.type_name != "wait";
+    let mut broken = Vec::new();
+    for scenario in scenarios().into_iter().filter(meant) {
+        let scenario = Scenario { files, ..scenario };
+        let Some(trial) = scenario.trial() else { continue };
+        let (kind, resource) = (the_type(scenario.type_name), resource(&scenario, attributes(&scenario, &trial)));
+        if fetches(&resource) {
+            continue;
+        }
+        // A plan that says why not is as good.
+        let Ok(planned) = look(kind, &trial.host, &resource) else { continue };
+        match converge(kind, &trial.host, &resource) {
+            Ok(made) if made == planned => {}
+            made => broken.push(format!("{}: planned {:?}, came to {made:?}", resource.address, names(&planned))),
+        }
+    }
+    broken
+}
+
+#[test]
+fn what_a_plan_promises_in_an_empty_root_the_apply_does() {
+    assert_eq!(broken_promises(&[]), Vec::<String>::new());
+    assert_eq!(broken_promises(&[("/etc/", "")]), Vec::<String>::new());
 }
 
 /// Puts a secret wherever a text stands in an attribute.

@@ -92,28 +92,31 @@ attributes! {
     }
     check |desired| {
         let mut errors = Vec::new();
-        let mut error = |attribute: &str, message: String| errors.push(AttributeError::new(attribute, message));
+        let mut error = |attribute: &str, message: &str| errors.push(AttributeError::new(attribute, message));
         if desired.name.is_empty() || desired.name.contains(['\n', '\r']) {
-            error("name", "cannot be empty or hold a line break".to_owned());
-        }
-        if !crate::accounts::is_account_name(&desired.user) {
-            error("user", format!("{:?} cannot be a user's name", desired.user));
+            error("name", "cannot be empty or hold a line break");
         }
         match desired.command.as_deref() {
-            None if desired.ensure == Ensure::Present => error("command", "is required and not given".to_owned()),
-            Some(command) if command.trim().is_empty() || command.contains(['\n', '\r']) => error("command", "must be one line".to_owned()),
+            None if desired.ensure == Ensure::Present => error("command", "is required and not given"),
+            Some(command) if command.trim().is_empty() || command.contains(['\n', '\r']) => error("command", "must be one line"),
             _ => {}
         }
-        for (attribute, fields, limits) in desired.fields() {
+        for (attribute, fields, _) in desired.fields() {
             if desired.special.is_some() && !fields.is_empty() {
-                error(attribute, "stands beside `special`; give one of the two".to_owned());
+                error(attribute, "stands beside `special`; give one of the two");
             }
+        }
+        let mut wrong = |attribute: &str, message: String| errors.push(AttributeError::of_value(attribute, message));
+        if !crate::accounts::is_account_name(&desired.user) {
+            wrong("user", format!("{:?} cannot be a user's name", desired.user));
+        }
+        for (attribute, fields, limits) in desired.fields() {
             if let Some(Field(field)) = fields.iter().find(|Field(field)| !limits.accept(field)) {
-                error(attribute, format!("{field:?} is nothing cron takes here"));
+                wrong(attribute, format!("{field:?} is nothing cron takes here"));
             }
         }
         if let Some(line) = desired.environment.iter().find(|line| !crontab::is_variable(line)) {
-            error("environment", format!("{line:?} is no NAME=value"));
+            wrong("environment", format!("{line:?} is no NAME=value"));
         }
         errors
     }

@@ -206,7 +206,7 @@ pub(crate) fn check_path(attribute: &str, path: &AbsolutePath) -> Option<Attribu
         return Some(AttributeError::new(attribute, "is the root directory, which exists in any case"));
     }
     let (_, reason) = REFUSED.iter().find(|(folder, _)| path.as_path().starts_with(folder))?;
-    Some(AttributeError::new(attribute, format!("{path} {reason}")))
+    Some(AttributeError::of_value(attribute, format!("{path} {reason}")))
 }
 
 fn check(desired: &File) -> Vec<AttributeError> {

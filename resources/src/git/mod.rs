@@ -66,7 +66,7 @@ attributes! {
         match &desired.repo {
             None if desired.ensure == Ensure::Present => errors.push(AttributeError::new("repo", "is required and not given")),
             Some(repo) if !is_repository(repo) => {
-                let error = AttributeError::new("repo", format!("{:?} is no place of a repository", blotted(repo)));
+                let error = AttributeError::of_value("repo", format!("{:?} is no place of a repository", blotted(repo)));
                 errors.push(error.help("https://, ssh://, git://, file://, user@host:path or an absolute path"));
             }
             Some(repo) if has_password(repo) => {
@@ -89,6 +89,9 @@ attributes! {
         }
         if desired.ensure == Ensure::Absent && !desired.force {
             errors.push(AttributeError::new("ensure", "would throw away what is in the checkout").help("say `force=#true` if that is meant"));
+        }
+        if desired.timeout.0.is_zero() {
+            errors.push(AttributeError::new("timeout", "is 0").help("a second or more"));
         }
         if desired.depth == Some(0) {
             errors.push(AttributeError::new("depth", "is 0").help("1 or more"));

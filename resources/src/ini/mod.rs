@@ -89,16 +89,16 @@ fn check(desired: &Ini) -> Vec<AttributeError> {
     if let Some(separator) = &desired.separator
         && !matches!(separator.trim(), "" | "=" | ":")
     {
-        errors.push(AttributeError::new("separator", format!("expected a separator such as \" = \" or \": \", found {separator:?}")));
+        errors.push(AttributeError::of_value("separator", format!("expected a separator such as \" = \" or \": \", found {separator:?}")));
     }
     for (section, keys) in &desired.section {
         if section.contains(['\n', ']']) || section.trim() != section {
-            errors.push(AttributeError::new("section", format!("{section:?} cannot be the name of a section")));
+            errors.push(AttributeError::of_value("section", format!("{section:?} cannot be the name of a section")));
         }
         let wrong =
             |key: &&String| key.trim() != **key || key.is_empty() || key.contains(['\n', '=']) || key.starts_with(['#', ';', '[', '!']);
         for key in keys.keys().filter(wrong) {
-            errors.push(AttributeError::new("section", format!("{key:?} cannot be the name of a key")));
+            errors.push(AttributeError::of_value("section", format!("{key:?} cannot be the name of a key")));
         }
     }
     errors

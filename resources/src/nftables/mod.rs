@@ -52,7 +52,7 @@ attributes! {
     check |desired| {
         let mut errors = Vec::new();
         if let Text::Plain(text) = &desired.content {
-            errors.extend(Ruleset::parse(text).err().map(|error| AttributeError::new("content", error)));
+            errors.extend(Ruleset::parse(text).err().map(|error| AttributeError::of_value("content", error)));
         }
         if desired.confirm_tcp.as_deref().is_some_and(|port| crate::wait::split_port(port).is_none()) {
             errors.push(AttributeError::new("confirm_tcp", "is no `host:port`").help("such as \"10.0.0.1:8140\" or \"[::1]:80\""));

@@ -36,7 +36,7 @@ impl Ruleset {
             depth = (depth + line.matches('{').count()).saturating_sub(line.matches('}').count());
         }
         if tables.is_empty() && !flushes {
-            return Err("name no table: write `table inet NAME { ... }`, or begin with `flush ruleset`".to_owned());
+            return Err("the rules name no table: write `table inet NAME { ... }`, or begin with `flush ruleset`".to_owned());
         }
         let body = if body.ends_with('\n') { body.to_owned() } else { format!("{body}\n") };
         Ok(Self { body, tables, flushes })

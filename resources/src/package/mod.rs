@@ -87,11 +87,11 @@ attributes! {
     check |desired| {
         let mut errors = Vec::new();
         if !is_package_name(&desired.name) {
-            let error = AttributeError::new("name", format!("{:?} cannot be a package's name", desired.name));
+            let error = AttributeError::of_value("name", format!("{:?} cannot be a package's name", desired.name));
             errors.push(error.help("lower case letters, digits, `+`, `-` and `.`, two at least; `name:architecture` where needed"));
         }
         if let Some(Err(error)) = desired.version.as_deref().map(Wish::parse) {
-            errors.push(AttributeError::new("version", error));
+            errors.push(AttributeError::of_value("version", error));
         }
         if desired.version.is_some() && desired.ensure != Ensure::Present {
             errors.push(AttributeError::new("version", format!("has no meaning with ensure={}", desired.ensure)));

@@ -85,7 +85,7 @@ attributes! {
         let mut errors = Vec::new();
         for (attribute, name) in [("name", &desired.name)].into_iter().chain(desired.groups.iter().map(|group| ("groups", group))) {
             if !accounts::is_account_name(name) {
-                errors.push(AttributeError::new(attribute, format!("{name:?} cannot be a name")).help(accounts::NAME_HELP));
+                errors.push(AttributeError::of_value(attribute, format!("{name:?} cannot be a name")).help(accounts::NAME_HELP));
             }
         }
         if desired.gid.as_ref().is_some_and(|GroupName(gid)| !accounts::is_account_name(gid) && gid.parse::<u32>().is_err()) {
@@ -98,7 +98,7 @@ attributes! {
             }
         }
         if desired.expiry.as_deref().is_some_and(|expiry| expiry != "never" && accounts::parse_day(expiry).is_none()) {
-            errors.push(AttributeError::new("expiry", "expected a day such as \"2030-01-31\", or \"never\""));
+            errors.push(AttributeError::of_value("expiry", "expected a day such as \"2030-01-31\", or \"never\""));
         }
         errors.extend(check_password(desired.password.as_ref()));
         errors
@@ -111,7 +111,7 @@ fn check_password(password: Option<&Text>) -> Option<AttributeError> {
         Text::Plain(text) if text.is_empty() => return Some(AttributeError::new("password", "is empty: anybody could log in")),
         Text::Plain(text) => text.to_string(),
         Text::Secret(secret) => secret.reveal_secret_text().to_owned(),
-        Text::Blob(_) => return Some(AttributeError::new("password", "expected a text, found a file's content")),
+        Text::Blob(_) => return Some(AttributeError::of_value("password", "expected a text, found a file's content")),
     };
     let hash = text.trim_start_matches('!');
     let fits = hash.is_empty() || hash.starts_with('*') || hash.starts_with('$') && hash.matches('$').count() >= 3;
@@ -172,6 +172,7 @@ impl ResourceType for UserType {
         let observe_one = |user: &&User| {
             // Only the users of whom something secret is managed fail where the file cannot be read.
             let shadow = if user.needs_shadow() { shadow.as_ref().map_err(Clone::clone)?.get(&user.name).cloned() } else { None };
+            expect_files(host, user, users.contains_key(&user.name))?;
             let observed = observe_one(user, users.get(&user.name), shadow, &groups);
             match observed.unknown_groups.iter().find(|group| !may_come(host, group)) {
                 Some(group) if user.ensure == Ensure::Present => Err(ObserveError::NotYet(change::no_group(user, group))),
@@ -230,6 +231,22 @@ impl ResourceType for UserType {
 fn may_come(host: &Host, group: &str) -> bool {
     let declared = |kind: &str| host.claims().brings(&format!("{kind}:{group}"));
     group.parse::<u32>().is_ok() || declared("group") || declared("user")
+}
+
+/// Fails where a new account has no place, or its password and ages have none: the tools would put a hash
+/// where everybody can read it.
+fn expect_files(host: &Host, user: &User, exists: bool) -> Result<(), ObserveError> {
+    if user.ensure == Ensure::Absent {
+        return Ok(());
+    }
+    if !exists {
+        host.folders().expect_folder_of("/etc/passwd")?;
+    }
+    if user.needs_shadow() && host.stat_followed("/etc/shadow")?.is_none() {
+        let failure = Failure::new("there is no /etc/shadow to keep a password or the ages of one in");
+        return Err(ObserveError::NotYet(failure.help("`pwconv` makes it; so does the package passwd")));
+    }
+    Ok(())
 }
 
 fn observe_one(
