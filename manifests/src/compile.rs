@@ -25,6 +25,7 @@ use crate::syntax::Span;
 use drafts::{DraftContainer, Drafts, PendingOverride};
 pub(crate) use outgoing::{Outgoing, OutgoingRelations, points_elsewhere};
 use relations::PendingRelation;
+pub(crate) use uses::Usage;
 
 /// The most resources of a catalog.
 pub const RESOURCES_MAX: usize = 20_000;

@@ -1,5 +1,7 @@
 //! Where a variable's value comes from: every candidate, its place, and why the winner won.
 
+mod parameter;
+
 use std::sync::Arc;
 
 use keel_engine::value::Value;
@@ -12,6 +14,8 @@ use crate::site_data::{SiteData, Tier};
 use crate::toml_reader::Tree;
 use crate::variables::{Layer, share_of_each};
 
+pub use parameter::ExplainedParameter;
+
 /// The answer to `keel explain KEY --host H`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
@@ -23,12 +27,14 @@ pub struct Explanation {
     pub candidates: Vec<Candidate>,
     /// What holds, evaluated; none if nobody says anything.
     pub value: Option<Value>,
+    /// The module's parameter of that name, if there is one.
+    pub parameter: Option<ExplainedParameter>,
 }
 
-/// One place that sets a variable.
+/// One place that sets a variable or a parameter.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Candidate {
-    /// The tier: one of the site's, `host` or `run`.
+    /// The tier: one of the site's, `host` or `run`; of a parameter also `default` and `use`.
     pub tier: String,
     /// The group, if it is one.
     pub group: Option<String>,
@@ -55,10 +61,10 @@ impl SiteData {
         let layers = self.layers(id, name);
         let candidates = match merge_rule(&self.config, name) {
             Some(_) => self.merged_candidates(name, inner, &layers),
-            None => replaced_candidates(&layers),
+            None => replaced_candidates(&layers, inner),
         };
         let value = Scope::new(Arc::clone(self), id).lookup(key)?;
-        Ok(Some(Explanation { key: key.to_owned(), host: host.to_owned(), candidates, value }))
+        Ok(Some(Explanation { key: key.to_owned(), host: host.to_owned(), candidates, value, parameter: None }))
     }
 
     /// Who says something on a merged variable, or on the part of it that was asked for.
@@ -81,8 +87,9 @@ impl SiteData {
     }
 }
 
-/// Who says something on a variable that is not merged: the strongest wins whole.
-fn replaced_candidates(layers: &[(Tier<'_>, Layer<'_>)]) -> Vec<Candidate> {
+/// Who says something on a variable that is not merged: the strongest wins whole. Of each only the part
+/// is shown that was asked for, if it has one.
+fn replaced_candidates(layers: &[(Tier<'_>, Layer<'_>)], inner: &str) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     for (position, (tier, layer)) in layers.iter().enumerate() {
         let replaced = layers.get(position + 1..).unwrap_or_default().iter().find(|(_, other)| !other.sets_part);
@@ -92,7 +99,8 @@ fn replaced_candidates(layers: &[(Tier<'_>, Layer<'_>)]) -> Vec<Candidate> {
             None if layers.len() == 1 => "nobody else says anything".to_owned(),
             None => format!("{} is the strongest", describe(tier)),
         };
-        candidates.push(candidate(tier, layer, replaced.is_none(), why));
+        let shown = part_of(layer, inner).unwrap_or(*layer);
+        candidates.push(candidate(tier, &shown, replaced.is_none(), why));
     }
     candidates
 }

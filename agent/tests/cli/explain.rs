@@ -16,6 +16,26 @@ fn a_variable_tells_who_won_and_who_lost() {
 }
 
 #[test]
+fn a_parameter_tells_its_default_its_variable_and_its_use() {
+    let stage = Stage::new("use web port=81");
+    stage.write("site/inventory/hosts.toml", "[hosts.h]\nvars = { web = { port = 8081, name = \"w\" } }\n");
+    stage.write("site/modules/web/module.kdl", "module web {\n param (port)port default=80\n param (string)name\n}\n");
+    let text = stage.keel(&["explain", "web.port", "--host", "h"]).expect(0).out;
+    for part in [
+        "web.port = 81 ",
+        "a parameter (port) of module web, used in manifests/site.kdl:2",
+        "> use  81",
+        "host  8081",
+        "default  80  modules/web/module.kdl:2",
+    ] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+    let data = stage.keel(&["explain", "web.name", "--host", "h", "--json"]).expect(0).out;
+    let data: serde_json::Value = serde_json::from_str(&data).unwrap();
+    assert_eq!((data["value"].as_str(), data["parameter"]["module"].as_str()), (Some("w"), Some("web")));
+}
+
+#[test]
 fn a_resource_tells_its_order_and_its_last_outcome() {
     let stage = Stage::new("file \"/d\" ensure=directory\nfile \"/d/f\" content=\"x\"");
     stage.run("apply", &[]).expect(0);

@@ -13,7 +13,7 @@ use super::statements::Marks;
 use super::{Compiler, Place};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::syntax::{Name, Relation};
+use crate::syntax::{Name, Relation, Use};
 
 /// A resource that may still be changed.
 #[derive(Debug)]
@@ -37,6 +37,7 @@ pub(super) struct Drafts<'s> {
 
 /// A use of a module.
 pub(super) struct DraftContainer<'s> {
+    pub(super) used: &'s Use,
     pub(super) module: &'s str,
     pub(super) address: Address,
     pub(super) parent: Option<usize>,

@@ -8,11 +8,12 @@ use keel_engine::value::{Map, Value};
 
 use super::drafts::DraftContainer;
 use super::frame::Frame;
-use super::{Compiler, Place};
+use super::{Compiler, Place, Purpose};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::kinds::{fit, parse_kind};
 use crate::scope::{Local, Scope};
+use crate::site::Site;
 use crate::sources::ModulePlace;
 use crate::syntax::{Module, Parameter, Use};
 
@@ -24,7 +25,25 @@ struct Call<'s> {
     place: &'s ModulePlace,
 }
 
+/// A module as a host uses it.
+pub(crate) struct Usage<'s> {
+    /// The `use`; the first one where there are several alike.
+    pub(crate) used: &'s Use,
+    /// Where it stands.
+    pub(crate) place: Place,
+    /// The value of every parameter.
+    pub(crate) arguments: Map,
+}
+
 impl<'s> Compiler<'s> {
+    /// How a host uses a module; none if it does not, or if what is wrong with the manifests hides it.
+    pub(crate) fn usage_of(site: &'s Site, host: &str, module: &str) -> Option<Usage<'s>> {
+        let (mut compiler, scope) = Self::new(site, host, Purpose::Outgoing).ok()?;
+        compiler.roots(&scope);
+        let container = compiler.containers.into_iter().find(|container| container.module == module)?;
+        Some(Usage { used: container.used, place: container.place, arguments: container.arguments })
+    }
+
     pub(super) fn use_module(&mut self, used: &'s Use, frame: &Frame<'s>) {
         if !self.holds(used.extras.when.as_ref(), frame) {
             return;
@@ -49,7 +68,7 @@ impl<'s> Compiler<'s> {
         }
         let position = self.containers.len();
         let address = Address { type_name: Arc::from(CONTAINER_TYPE), title: Arc::clone(&module.name.text) };
-        self.containers.push(DraftContainer { module: &module.name.text, address, parent: frame.container, place: at, arguments });
+        self.containers.push(DraftContainer { used, module: &module.name.text, address, parent: frame.container, place: at, arguments });
         self.remember_relations(Node::Container(position), &used.extras.relations, frame);
         let inside = Frame {
             source: place.source,
