@@ -5,7 +5,7 @@ use keel_engine::graph::Graph;
 use keel_engine::resource::Types;
 
 use super::target::{self, FactSource, HostArguments, SiteArgument};
-use crate::cli::{Context, print};
+use crate::cli::{Context, print, print_json};
 use crate::error::{Error, Result};
 use crate::render::graph;
 
@@ -20,6 +20,9 @@ pub struct Arguments {
     /// The form of the output.
     #[arg(short, long, value_enum, default_value_t = Output::Dot)]
     output: Output,
+    /// The same as --output json.
+    #[arg(long, conflicts_with = "output")]
+    json: bool,
 }
 
 /// The forms of the output.
@@ -31,6 +34,8 @@ pub enum Output {
     Mermaid,
     /// A picture.
     Svg,
+    /// As data.
+    Json,
 }
 
 /// Runs it.
@@ -44,10 +49,11 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
     // The compiler has checked the same: what fails here has no footprint.
     let footprints: Vec<_> = catalog.resources.iter().map(|resource| types.check(resource).unwrap_or_default()).collect();
     let built = Graph::build(catalog, &footprints).map_err(|_| Error::site("the relations form a cycle"))?;
-    print(&match arguments.output {
-        Output::Dot => graph::dot(catalog, &built),
-        Output::Mermaid => graph::mermaid(catalog, &built),
-        Output::Svg => graph::svg(catalog, &built),
-    })?;
+    match if arguments.json { Output::Json } else { arguments.output } {
+        Output::Dot => print(&graph::dot(catalog, &built))?,
+        Output::Mermaid => print(&graph::mermaid(catalog, &built))?,
+        Output::Svg => print(&graph::svg(catalog, &built))?,
+        Output::Json => print_json(&graph::data(catalog, &built))?,
+    }
     Ok(0)
 }

@@ -1,10 +1,11 @@
-//! A catalog's dependency graph as DOT, Mermaid or SVG.
+//! A catalog's dependency graph as DOT, Mermaid, SVG or data.
 
 use std::fmt::Write;
 
 use keel_engine::catalog::{Catalog, Node};
 use keel_engine::graph::{Edge, Graph, Vertex};
 use petgraph::visit::EdgeRef;
+use serde_json::{Value, json};
 
 /// One edge between two resources or containers, by the names that the picture gives them.
 struct Arrow {
@@ -44,6 +45,54 @@ fn members(catalog: &Catalog, container: Option<usize>) -> impl Iterator<Item = 
 
 fn children(catalog: &Catalog, parent: Option<usize>) -> impl Iterator<Item = usize> {
     catalog.containers.iter().enumerate().filter(move |(_, container)| container.parent == parent).map(|(position, _)| position)
+}
+
+/// The graph as data: resources in the order of application, containers, and every edge with its cause.
+pub fn data(catalog: &Catalog, graph: &Graph) -> Value {
+    let address_of = |container: usize| &catalog.containers[container].address;
+    let resources = graph.order().iter().map(|&position| {
+        let resource = &catalog.resources[position];
+        json!({ "address": resource.address, "origin": catalog.place(resource.origin), "container": resource.container.map(address_of) })
+    });
+    let containers = catalog.containers.iter().map(|container| {
+        json!({ "address": container.address, "origin": catalog.place(container.origin), "container": container.parent.map(address_of) })
+    });
+    let gates = catalog.gates.iter().map(|gate| {
+        let node = match gate.node {
+            Node::Resource(position) => &catalog.resources[position].address,
+            Node::Container(container) => address_of(container),
+        };
+        json!({ "address": node, "host": gate.host, "target": gate.target, "word": gate.word, "effect": gate.notify, "origin": catalog.place(gate.origin) })
+    });
+    json!({
+        "format_version": "1.0",
+        "host": catalog.host,
+        "resources": resources.collect::<Vec<_>>(),
+        "containers": containers.collect::<Vec<_>>(),
+        "edges": edges(catalog, graph),
+        "gates": gates.collect::<Vec<_>>(),
+    })
+}
+
+fn edges(catalog: &Catalog, graph: &Graph) -> Vec<Value> {
+    let vertices = graph.vertices();
+    let address = |vertex: Vertex| match vertex {
+        Vertex::Resource(position) => &catalog.resources[position].address,
+        Vertex::Begin(container) | Vertex::End(container) => &catalog.containers[container].address,
+    };
+    let edge = |edge: petgraph::graph::EdgeReference<'_, Edge>| {
+        let (from, to) = (address(vertices[edge.source()]), address(vertices[edge.target()]));
+        match edge.weight() {
+            Edge::Containment => None,
+            Edge::Explicit(position) => {
+                let relation = &catalog.relations[*position];
+                let (word, origin) = (relation.word, catalog.place(relation.origin));
+                Some(json!({ "from": from, "to": to, "word": word, "effect": relation.notify, "origin": origin }))
+            }
+            Edge::Automatic(key) => Some(json!({ "from": from, "to": to, "key": key })),
+        }
+    };
+    vertices.edge_references().filter_map(edge).collect()
 }
 
 /// The graph in Graphviz's language.

@@ -46,12 +46,18 @@ fn a_catalog_is_the_same_every_time() {
 }
 
 #[test]
-fn graphs_come_in_three_forms() {
+fn graphs_come_as_pictures_and_as_data() {
     let stage = Stage::new("file \"/d\" ensure=directory\nfile \"/d/f\" content=\"x\"");
     for (form, start) in [("dot", "digraph keel {"), ("mermaid", "flowchart LR"), ("svg", "<svg ")] {
         let out = stage.keel(&["graph", "--host", "h", "-o", form]).expect(0).out;
         assert!(out.starts_with(start) && out.contains("/d/f"), "{form}: {out}");
     }
+    let data = json(&stage.keel(&["graph", "--host", "h", "--json"]).expect(0).out);
+    assert_eq!(
+        data["resources"][1],
+        serde_json::json!({ "address": data["edges"][0]["to"], "origin": "manifests/site.kdl:3", "container": null })
+    );
+    assert_eq!(data["edges"][0]["key"], "path:/d", "{data}");
 }
 
 #[test]
