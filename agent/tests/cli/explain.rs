@@ -30,6 +30,8 @@ fn a_parameter_tells_its_default_its_variable_and_its_use() {
     ] {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
+    let wrong = stage.keel(&["explain", "web.prot", "--host", "h"]).expect(64);
+    assert!(wrong.err.contains("did you mean `web.port`"), "{}", wrong.err);
     let data = stage.keel(&["explain", "web.name", "--host", "h", "--json"]).expect(0).out;
     let data: serde_json::Value = serde_json::from_str(&data).unwrap();
     assert_eq!((data["value"].as_str(), data["parameter"]["module"].as_str()), (Some("w"), Some("web")));

@@ -34,6 +34,20 @@ impl Site {
         Ok(Some(self.explain_parameter(explanation, (place, module, parameter), usage)))
     }
 
+    /// The names that one which nothing has could be meant for: the host's variables, or for a dotted name
+    /// what its table and its module hold.
+    pub fn names_beside(&self, host: &str, key: &str) -> Vec<String> {
+        let Some(scope) = self.data().scope(host) else { return Vec::new() };
+        let Some((table, _)) = key.rsplit_once('.') else { return scope.names() };
+        let mut names: Vec<String> = match scope.lookup(table) {
+            Ok(Some(Value::Map(map))) => map.into_iter().map(|(name, _)| name).collect(),
+            _ => Vec::new(),
+        };
+        let parameters = self.sources.module(table).map(|(_, module)| module.parameters.as_slice()).unwrap_or_default();
+        names.extend(parameters.iter().map(|parameter| parameter.name.text.to_string()));
+        names.iter().map(|name| format!("{table}.{name}")).collect()
+    }
+
     fn parameter(&self, key: &str) -> Option<(&ModulePlace, &str, &Parameter)> {
         let (module, name) = key.split_once('.')?;
         let (place, module) = self.sources.module(module)?;
@@ -187,6 +201,16 @@ mod tests {
         let by_default = explained("web.workers = 8", "host h {\n use web name=a\n}\n", "web.mode");
         assert_eq!(told(&by_default), ["> default modules/web/module.kdl:4 x-{{ name }} neither a use nor a variable says anything"]);
         assert_eq!(by_default.value, Some(Value::from("x-a")));
+    }
+
+    #[test]
+    fn a_misspelt_name_has_names_beside_it() {
+        let files = [("inventory/hosts.toml", "[hosts.h]\nvars = { web = { port = 1 } }\n"), ("modules/web/module.kdl", MODULE)];
+        let files = MemoryFiles::new(files.into_iter().chain([("manifests/site.kdl", "host h {\n use web name=a\n}\n")]));
+        let site = Site::load(Arc::new(files), LoadOptions::default(), &NoTypes).0.unwrap();
+        assert_eq!(site.names_beside("h", "web.wrkers"), ["web.port", "web.workers", "web.name", "web.mode"]);
+        assert!(site.names_beside("h", "wbe").contains(&"web".to_owned()));
+        assert_eq!(site.explain("h", "web.wrkers").unwrap().unwrap().value, None);
     }
 
     #[test]

@@ -15,9 +15,10 @@ pub(super) fn explain(arguments: &Arguments, context: &Context) -> Result<()> {
     let (loaded, host) = target::load_host(arguments.site.as_deref(), &arguments.host, FactSource::Recorded, context)?;
     let explained = loaded.site.explain(&host, &arguments.what);
     let explanation = explained.map_err(|error| Error::site(format!("{} cannot be evaluated: {error}", arguments.what)))?;
-    let found = explanation.filter(|explanation| !explanation.candidates.is_empty() || explanation.parameter.is_some());
+    // The table of a misspelt name may be there.
+    let found = explanation.filter(|explanation| explanation.value.is_some() || explanation.parameter.is_some());
     let explanation = found.ok_or_else(|| {
-        let names: Vec<String> = loaded.site.data().scope(&host).map(|scope| scope.names()).unwrap_or_default();
+        let names = loaded.site.names_beside(&host, &arguments.what);
         let hint = did_you_mean(&arguments.what, names.iter().map(String::as_str));
         let hint = hint.unwrap_or_else(|| "a variable's name, (type)title for a resource, or a code such as KE0101".to_owned());
         Error::usage(format!("host {host} has no variable {}", arguments.what)).hint(hint)
