@@ -67,8 +67,8 @@ impl ResourceType for GroupType {
                 let mut groups = accounts::parse_group(&text);
                 let mut look = |group: &&Group| {
                     let found = groups.remove(&group.name);
-                    if found.is_none() && group.ensure == Ensure::Present {
-                        host.folders().expect_folder_of("/etc/group")?;
+                    if group.ensure == Ensure::Present {
+                        expect_place(host, group, found.as_ref())?;
                     }
                     Ok(ObservedGroup(found))
                 };
@@ -122,6 +122,23 @@ impl ResourceType for GroupType {
         let attributes = |gid: u32| Map::from_iter([("gid".to_owned(), Value::Int(i64::from(gid)))]);
         let describe = |(title, group): (String, GroupLine)| Described { title, attributes: attributes(group.gid) };
         Ok(Some(meant.map(describe).collect()))
+    }
+}
+
+/// Fails where a new group has no place, or a new member no account.
+fn expect_place(host: &Host, desired: &Group, found: Option<&GroupLine>) -> Result<(), ObserveError> {
+    if found.is_none() {
+        host.folders().expect_folder_of("/etc/group")?;
+    }
+    let accounts = host.accounts()?;
+    let is_in = |member: &str| found.is_some_and(|group| group.members.contains(member));
+    let may_be_in = |member: &str| accounts.user_id(member).is_some() || host.claims().brings(&format!("user:{member}"));
+    match desired.members.iter().find(|member| !is_in(member) && !may_be_in(member)) {
+        None => Ok(()),
+        Some(member) => {
+            let failure = Failure::new(format!("there is no user {member} for the group {}", desired.name));
+            Err(ObserveError::NotYet(failure.help(format!("declare (user){member}"))))
+        }
     }
 }
 
@@ -192,6 +209,17 @@ mod tests {
         let exact = [("members", list(&["ada"])), ("membership", Value::from("inclusive"))];
         assert_eq!(trial.converge(&GroupType, "old", &exact).unwrap(), ["~ members: [ada, eve] -> [ada]"]);
         assert_eq!(trial.converge(&GroupType, "old", &[("membership", Value::from("inclusive"))]).unwrap(), ["~ members: [ada] -> []"]);
+    }
+
+    #[test]
+    fn a_member_without_an_account_is_said_in_the_plan() {
+        let trial = Trial::new();
+        trial.write("/etc/passwd", "ada:x:1000:100::/home/ada:/bin/sh\n");
+        trial.write("/etc/group", "old:x:300:gone\n");
+        let plan = |members: &[&str]| trial.plan(&GroupType, "old", &[("members", list(members))]);
+        assert_eq!(plan(&["ada", "ghost"]).unwrap_err(), "there is no user ghost for the group old");
+        assert_eq!(plan(&["gone"]).unwrap(), [""; 0], "who is in it already needs no account");
+        assert_eq!(plan(&["ada"]).unwrap(), ["~ members: [gone] -> [ada, gone]"]);
     }
 
     #[test]
