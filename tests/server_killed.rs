@@ -14,6 +14,8 @@ const CONTENT_BYTES: usize = 700_000;
 
 type Sending = Box<dyn Fn(&Client) -> Result<Answer, String> + Sync>;
 type Check = Box<dyn Fn(&Scene, Answer)>;
+/// A kind of request, and how one is made for a moment.
+type Kind = (&'static str, fn(&Scene, u64) -> Trial);
 
 /// One request, who sends it, and what has to hold once it was answered.
 struct Trial {
@@ -188,7 +190,7 @@ fn news(scene: &Scene, _: u64) -> Trial {
 #[test]
 fn server_killed_in_each_kind_of_request_tears_nothing() {
     let mut scene = Scene::set();
-    let kinds: [(&str, fn(&Scene, u64) -> Trial); 8] = [
+    let kinds: [Kind; 8] = [
         ("enrolment", enrolment),
         ("renewal", renewal),
         ("facts", facts),
