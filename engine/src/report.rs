@@ -180,6 +180,11 @@ pub enum Reason {
         /// What to try.
         help: Option<String>,
     },
+    /// Its refresh cannot be done on this host as it is; it stays owed.
+    RefreshOwed {
+        /// Why it cannot be done.
+        message: String,
+    },
     /// Something that it depends on failed.
     DependencyFailed {
         /// The first thing that failed.

@@ -148,6 +148,7 @@ pub fn reason_text(reason: &Reason) -> String {
         Reason::ApplyFailed { message, .. } => format!("failed: {message}"),
         Reason::DidNotConverge { attributes } => format!("did not converge: {} still differs after the change", attributes.join(", ")),
         Reason::RefreshFailed { message, .. } => format!("refresh failed, still owed: {message}"),
+        Reason::RefreshOwed { message } => format!("not refreshed, still owed: {message}"),
         Reason::DependencyFailed { root } => format!("skipped, {root} failed"),
         Reason::Filtered => "left out by --only or --skip".to_owned(),
         Reason::Stopped => "skipped, the run was asked to stop".to_owned(),

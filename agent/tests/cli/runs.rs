@@ -222,3 +222,13 @@ fn a_wrong_variable_is_a_usage_error_and_an_unheard_one_a_warning() {
     assert!(done.err.contains("nothing in the site mentions the variable `greting`") && done.err.contains("`greeting`"), "{}", done.err);
     assert_eq!(stage.read("a").as_deref(), Some("ahoy"));
 }
+
+#[test]
+fn what_is_notified_and_cannot_run_below_another_root_stays_owed() {
+    let stage = Stage::new("file \"/a\" content=\"x\" { notify (exec)reload; }\nexec reload refresh_only=#true shell=\"true\"");
+    for command in ["plan", "apply", "apply"] {
+        let out = stage.run(command, &[]).expect(0).out;
+        assert!(out.contains("not refreshed, still owed: commands are not run below another root"), "{command}: {out}");
+        assert_eq!(out.matches("restart exec \"reload\" because of file \"/a\"").count(), 1, "{command}: {out}");
+    }
+}

@@ -15,6 +15,8 @@ enum Preview {
     Would(RefreshReport),
     /// It is told when this has changed.
     Until(usize),
+    /// It stays owed, and why.
+    Owed(&'static str),
 }
 
 impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
@@ -44,6 +46,8 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
             Ok(Preview::Nothing) => None,
             Ok(Preview::Would(refresh)) => Some(refresh),
             Ok(Preview::Until(root)) => return self.end_unknown(resource, root, Some("its guards are asked then".to_owned())),
+            Ok(Preview::Owed(why)) if self.slots[resource].changes.is_empty() => return self.end_owing(resource, why),
+            Ok(Preview::Owed(_)) => None,
             Err(Failure { message, help }) => {
                 return self.end(resource, Outcome::Failed, Some(Reason::CannotTell { message, help }));
             }
@@ -82,7 +86,7 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
                 Ok(if let_through { would(what) } else { Preview::Nothing })
             }
             (PlannedRefresh::NotNeeded(_), _) => Ok(Preview::Nothing),
-            (PlannedRefresh::Later(_), _) => self.keep_owing(resource).map(|()| Preview::Nothing),
+            (PlannedRefresh::Later(why), _) => self.keep_owing(resource).map(|()| Preview::Owed(why)),
         }
     }
 

@@ -40,7 +40,7 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
         let made = self.slots[resource].changes.clone();
         match self.run.groups.plan_refresh(resource, effect, &made) {
             PlannedRefresh::NotNeeded(_) => self.settle(resource),
-            // What is owed stays written down.
+            PlannedRefresh::Later(why) if made.is_empty() => self.end_owing(resource, why),
             PlannedRefresh::Later(_) => self.end_well(resource),
             PlannedRefresh::Due(_) | PlannedRefresh::Guarded(_) => {
                 // Whoever this refresh notifies is owed before it happens, like after a change.
@@ -76,6 +76,11 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
                 self.end(resource, Outcome::Failed, Some(Reason::RefreshFailed { message, help }));
             }
         }
+    }
+
+    /// The end of a resource whose refresh has to wait for another run: what is owed stays written down.
+    pub(super) fn end_owing(&mut self, resource: usize, why: &str) {
+        self.end(resource, Outcome::Skipped, Some(Reason::RefreshOwed { message: why.to_owned() }));
     }
 
     fn settle(&mut self, resource: usize) {

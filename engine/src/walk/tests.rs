@@ -424,13 +424,14 @@ fn the_guards_of_an_old_debt_are_asked_in_the_plan() {
 fn what_cannot_be_refreshed_here_stays_owed() {
     let shelf = Shelf::with(&[("target", 1)]);
     let mut stage = Stage::new(&[("a", &[]), ("target", &[("habit", "later")])]).relate(0, 1, Some(Effect::Reload));
-    assert_eq!(stage.outcomes(&shelf, Mode::Plan), [Outcome::WouldChange, Outcome::Unchanged]);
+    assert_eq!(stage.outcomes(&shelf, Mode::Plan), [Outcome::WouldChange, Outcome::Skipped]);
     assert_eq!(stage.ledger.owed().len(), 1, "a plan says what an apply would leave");
-    assert_eq!(stage.outcomes(&shelf, Mode::Plan)[1], Outcome::Unchanged);
+    assert_eq!(stage.outcomes(&shelf, Mode::Plan)[1], Outcome::Skipped);
     assert_eq!(stage.ledger.owed().len(), 1, "and says it once");
     stage.ledger = MemoryLedger::default();
-    assert_eq!(stage.outcomes(&shelf, Mode::Apply), [Outcome::Changed, Outcome::Unchanged]);
-    assert_eq!(stage.outcomes(&shelf, Mode::Apply), [Outcome::Unchanged, Outcome::Unchanged]);
+    assert_eq!(stage.outcomes(&shelf, Mode::Apply), [Outcome::Changed, Outcome::Skipped]);
+    let reports = stage.go(&shelf, Mode::Apply);
+    assert_eq!(reports[1].reason, Some(Reason::RefreshOwed { message: "not here".to_owned() }));
     assert_eq!(stage.ledger.owed().len(), 1);
     stage.catalog.resources[1].attributes.clear();
     assert_eq!(stage.outcomes(&shelf, Mode::Apply), [Outcome::Unchanged, Outcome::Changed]);
