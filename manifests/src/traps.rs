@@ -141,7 +141,8 @@ impl Trapper<'_> {
                 }
             }
             _ => {
-                self.say(codes::SYNTAX, "the annotation has no value", token.span.clone(), "write (type)value, without a blank in between")
+                let help = "write (type)value, without a blank in between; a list has no brackets, write `name a b` in the block";
+                self.say(codes::SYNTAX, "the annotation has no value", token.span.clone(), help)
             }
         }
     }
@@ -220,6 +221,9 @@ fn judge_word(word: &str, line: &Line) -> Option<(&'static str, String, String)>
         let help = "a list of texts is (list<string>)".to_owned();
         return Some((codes::UNQUOTED, format!("`{word}` is no type name"), help));
     }
+    if word.starts_with('[') {
+        return Some((codes::UNQUOTED, "lists have no brackets".to_owned(), LIST_HELP.to_owned()));
+    }
     if word.len() > 1 && word.ends_with(',') {
         let help = "nothing stands between values but blanks; write it in quotes if the comma is meant".to_owned();
         return Some((codes::UNQUOTED, format!("`{word}` ends in a comma"), help));
@@ -233,6 +237,9 @@ fn judge_word(word: &str, line: &Line) -> Option<(&'static str, String, String)>
     }
     judge_number(word)
 }
+
+/// How lists are written.
+const LIST_HELP: &str = "write the values one after another in the block, `name a b`, or as the node's own arguments";
 
 /// What is wrong with a word that looks like a number.
 fn judge_number(word: &str) -> Option<(&'static str, String, String)> {
@@ -329,6 +336,7 @@ mod tests {
             ("a 30s", "KE0113", "30s"),
             ("a 10%", "KE0113", "10%"),
             ("a b[1]", "KE0113", "b[1]"),
+            ("a b=[\"c\", \"d\"]", "KE0113", "["),
             ("a .5", "KE0113", ".5"),
             ("a 0o99", "KE0113", "0o99"),
             ("a 10^100", "KE0113", "10^100"),
