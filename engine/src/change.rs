@@ -39,6 +39,16 @@ impl Change {
         Self { attribute: attribute.to_owned(), action: Action::Delete, before: before.into(), after: Shown::Absent }
     }
 
+    /// Whatever leads from one side to the other.
+    pub fn between(attribute: &str, before: Shown, after: Shown) -> Self {
+        let action = match (&before, &after) {
+            (Shown::Absent, _) => Action::Create,
+            (_, Shown::Absent) => Action::Delete,
+            _ => Action::Update,
+        };
+        Self { attribute: attribute.to_owned(), action, before, after }
+    }
+
     /// Something is run: the resource is an act and not a thing.
     pub fn run(attribute: &str, before: impl Into<Shown>, after: impl Into<Shown>) -> Self {
         Self { attribute: attribute.to_owned(), action: Action::Run, before: before.into(), after: after.into() }

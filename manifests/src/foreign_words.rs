@@ -83,6 +83,35 @@ const WORDS: &[ForeignWord] = words! {
         ["daemon_reload"] => none "systemd reads its files again once, when a unit has changed";
         ["enable", "active", "enabled", "state"] => none "whether it runs and is enabled is for a `service`";
     }
+    "key_value": {
+        ["variable", "key", "setting", "settings", "line"] => "values" "`values { NAME \"value\"; }`";
+        ["value"] => "values" "`values { NAME \"value\"; }`";
+        ["key_val_separator"] => "separator" "";
+        ["quoted"] => "quote" "";
+        ["array_append", "array_type"] => "list" "";
+        ["target", "dest"] => "path" "";
+        ["state"] => "ensure" "`present` or `absent`";
+    }
+    "limits": {
+        ["user", "limits_user"] => "domain" "";
+        ["limit_type", "limit_item", "value", "item"] => none "`soft { nofile 1024; }`, `hard` or `both`";
+        ["dest", "target"] => none "the title is the file's name in /etc/security/limits.d";
+        ["state"] => "ensure" "`present` or `absent`";
+    }
+    "logrotate": {
+        ["path", "paths"] => "files" "";
+        ["rotate", "rotate_every", "compress", "delaycompress", "missingok", "ifempty", "create", "create_mode", "size", "maxsize", "dateext", "copytruncate", "sharedscripts", "su", "olddir", "period"] => "options" "`options daily \"rotate 14\" compress`";
+        ["state"] => "ensure" "`present` or `absent`";
+    }
+    "sudo": {
+        ["group"] => "user" "`user \"%GROUP\"`";
+        ["users"] => "user" "";
+        ["nopassword"] => "nopasswd" "";
+        ["priority"] => none "files hold in the order of their names: sudo \"10-NAME\"";
+        ["sudoers_path", "validation"] => none "the file is checked by visudo in any case";
+        ["template"] => "content" "";
+        ["state"] => "ensure" "`present` or `absent`";
+    }
     "ssh_authorized_key": {
         ["key_options"] => "options" "";
         ["target", "path"] => "file" "";

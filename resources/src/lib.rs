@@ -10,6 +10,8 @@ pub mod apt_repository;
 pub mod archive;
 pub mod block;
 #[cfg(test)]
+mod chance;
+#[cfg(test)]
 mod contract;
 pub mod cron;
 pub mod debconf;
@@ -23,9 +25,13 @@ pub mod hostname;
 pub mod hosts;
 pub mod identity;
 pub mod ini;
+mod judged_file;
 pub mod kernel_module;
+pub mod key_value;
+pub mod limits;
 pub mod line;
 pub mod locale;
+pub mod logrotate;
 pub mod mount;
 pub mod nftables;
 pub mod package;
@@ -34,9 +40,11 @@ pub mod service;
 pub mod ssh_authorized_key;
 mod ssh_key;
 pub mod ssh_known_host;
+pub mod sudo;
 pub mod swap;
 pub mod sysctl;
 pub mod systemd_unit;
+pub mod text_edit;
 mod text_file;
 mod text_part;
 pub mod timezone;
@@ -71,6 +79,7 @@ pub fn all() -> Vec<&'static dyn AnyType<Host>> {
         &line::LineType,
         &block::BlockType,
         &ini::IniType,
+        &key_value::KeyValueType::NEW,
         &acl::AclType,
         &hosts::HostEntryType,
         &hostname::HostnameType,
@@ -81,8 +90,11 @@ pub fn all() -> Vec<&'static dyn AnyType<Host>> {
         &mount::MountType,
         &swap::SwapType,
         &nftables::NftablesType,
+        &limits::LimitsType,
+        &logrotate::LogrotateType,
         &user::UserType,
         &group::GroupType,
+        &sudo::SudoType,
         &ssh_authorized_key::AuthorizedKeyType,
         &ssh_known_host::KnownHostType,
         &exec::ExecType,

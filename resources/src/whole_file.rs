@@ -85,10 +85,6 @@ impl WholeFile {
 impl Deviation {
     /// The change that mends it.
     pub(crate) fn change(&self, attribute: &str) -> Change {
-        match (&self.before, &self.after) {
-            (Shown::Absent, after) => Change::create(attribute, after.clone()),
-            (before, Shown::Absent) => Change::delete(attribute, before.clone()),
-            (before, after) => Change::update(attribute, before.clone(), after.clone()),
-        }
+        Change::between(attribute, self.before.clone(), self.after.clone())
     }
 }

@@ -15,7 +15,7 @@ const SWAPS: usize = 100_000;
 const RUNS: usize = 25;
 
 /// What the user's folder holds; each name also stands in the folder that must stay as it is.
-const NAMES: [&str; 6] = ["file", "line", "block", "ini", "gone", "owned"];
+const NAMES: [&str; 7] = ["file", "line", "block", "ini", "keys", "gone", "owned"];
 
 /// Every type that writes files, below a folder that the user swaps and at names that the user swaps.
 fn manifest(turn: usize) -> String {
@@ -27,6 +27,7 @@ fn manifest(turn: usize) -> String {
              line \"line{id}\" path=\"{folder}/line\" line=\"turn {turn}\" match=\"^turn\"
              block \"block{id}\" path=\"{folder}/block\" content=\"turn {turn}\"
              ini \"{folder}/ini\" {{ section a {{ turn \"{turn}\"; }}; }}
+             key_value \"{folder}/keys\" format=plain {{ values {{ turn \"{turn}\"; }}; }}
              file \"{folder}/gone\" ensure=absent force=#true
              file \"{folder}/owned\" mode=\"0{}\"
              file \"{folder}/made-{}\" ensure=directory

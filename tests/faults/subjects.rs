@@ -209,6 +209,34 @@ pub(crate) const SUBJECTS: &[Subject] = &[
         needs: Needs::Nothing,
     },
     Subject {
+        name: "key_value",
+        files: &[("/etc/a", "# A=1\nB=x\n"), ("/etc/b", "B=1\nC=2\n")],
+        manifest: r#"
+            key_value "/etc/a" { values { A "1"; B #null; }; }
+            key_value "/etc/b" ensure=absent { values { C any; }; }
+            key_value "/etc/c" format=plain { values { a "1"; }; }
+        "#,
+        prepare: "",
+        foreign: &[],
+        varying: &[],
+        needs: Needs::Nothing,
+    },
+    Subject {
+        name: "limits, logrotate, sudo",
+        files: &[("/etc/security/limits.d/", ""), ("/etc/logrotate.d/old", "x\n"), ("/etc/sudoers.d/old", "ada ALL=(ALL) ALL\n")],
+        manifest: r##"
+            limits web domain="*" { hard { nofile 9; }; }
+            logrotate old ensure=absent
+            logrotate app files="/var/log/app" options=daily
+            sudo old user=ada
+            sudo ops user="#7" nopasswd=#true
+        "##,
+        prepare: "",
+        foreign: &[],
+        varying: &[],
+        needs: Needs::Nothing,
+    },
+    Subject {
         name: "host",
         files: &[("/etc/hosts", "::1 b\n")],
         manifest: r#"host a ip="10.0.0.1" aliases="x""#,

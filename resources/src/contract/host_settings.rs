@@ -16,6 +16,9 @@ const FOLDERS: &[(&str, &str)] = &[
     ("/etc/default/", ""),
     ("/key.asc", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n"),
     ("/usr/share/zoneinfo/UTC", ""),
+    ("/etc/security/limits.d/", ""),
+    ("/etc/logrotate.d/", ""),
+    ("/etc/sudoers.d/old", "ada ALL=(ALL) ALL\n"),
     ("/etc/locale.gen", "# en_GB.UTF-8 UTF-8\n"),
 ];
 const HOME: &[(&str, &str)] =
@@ -78,6 +81,9 @@ fn machine() -> Vec<Scenario> {
             |_| vec![("ensure", text("absent"))],
             &["- persist", "- size"],
         ),
+        part("limits", "x", FOLDERS, |_| vec![("domain", text("*")), ("hard", table(&[("cpu", Value::Int(9))]))], &["+ limits"]),
+        part("logrotate", "x", FOLDERS, |_| vec![("files", text("/var/log/x")), ("postrotate", text("true"))], &["+ content"]),
+        part("logrotate", "x", FOLDERS, |_| vec![("content", text("# note "))], &["+ content"]),
         part("nftables", "x", FOLDERS, |_| vec![("content", text("table inet a {\n}\n"))], &["+ content"]),
     ]
 }
@@ -88,6 +94,10 @@ fn access() -> Vec<Scenario> {
     let rights = |_: &crate::trial::Trial| vec![("entries", text("user:ada:rwX")), ("recurse", Value::Bool(true))];
     vec![
         as_root(part("ssh_authorized_key", "ada@x", HOME, key, &["+ key"]), &["/home/ada/.ssh"]),
+        part("sudo", "x", FOLDERS, |_| vec![("user", text("ada")), ("nopasswd", Value::Bool(true))], &["+ content"]),
+        part("sudo", "x", FOLDERS, |_| vec![("content", text("# note "))], &["+ content"]),
+        part("sudo", "old", FOLDERS, |_| vec![("user", text("ada"))], &["~ mode"]),
+        part("sudo", "old", FOLDERS, |_| vec![("ensure", text("absent"))], &["- content"]),
         part("ssh_known_host", "x", FOLDERS, |_| vec![("key", text(KEY))], &["+ key"]),
         as_root(part("acl", "/srv/www", HOME, rights, &["~ entries", "~ entries a"]), &["/srv/www"]),
     ]

@@ -6,6 +6,7 @@
 mod host_settings;
 mod scenarios;
 mod snapshot;
+mod text_values;
 
 use keel_engine::address::Address;
 use keel_engine::catalog::{Origin, Resource};

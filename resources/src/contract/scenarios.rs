@@ -69,10 +69,21 @@ pub(super) fn table(entries: &[(&str, Value)]) -> Value {
 }
 
 pub(super) fn scenarios() -> Vec<Scenario> {
-    [files(), file_parts(), table_entries(), accounts(), acts(), checkouts(), archives(), waits(), super::host_settings::scenarios()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        files(),
+        file_parts(),
+        table_entries(),
+        accounts(),
+        acts(),
+        checkouts(),
+        archives(),
+        waits(),
+        super::host_settings::scenarios(),
+        super::text_values::scenarios(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn files() -> Vec<Scenario> {

@@ -2,7 +2,7 @@
 
 /// What stands between a key and its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Separator {
+pub(crate) enum Separator {
     /// This character, with any space around it.
     Sign(char),
     /// Space.
@@ -11,12 +11,12 @@ pub(super) enum Separator {
 
 impl Separator {
     /// The kind of a separator as a manifest writes it, such as `" = "`.
-    pub(super) fn of(text: &str) -> Self {
+    pub(crate) fn of(text: &str) -> Self {
         text.trim().chars().next().map_or(Separator::Space, Separator::Sign)
     }
 
     /// Where a line is cut: the end of the key and the start of what may be the value.
-    fn cut(self, line: &str) -> Option<(usize, usize)> {
+    pub(crate) fn cut(self, line: &str) -> Option<(usize, usize)> {
         match self {
             Separator::Sign(sign) => line.find(sign).map(|at| (at, at + sign.len_utf8())),
             Separator::Space => {

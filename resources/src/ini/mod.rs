@@ -16,8 +16,9 @@ use crate::ensure::Ensure;
 use crate::file::check_path;
 use crate::host::Host;
 use crate::text_file::{Content, Texts, edit_text, missing, part_footprint};
-use document::{Document, Separator};
-use setting::looks_secret;
+use document::Document;
+pub(crate) use document::Separator;
+pub(crate) use setting::looks_secret;
 pub use setting::{Scalar, Setting};
 
 keel_engine::choices! {
@@ -140,11 +141,7 @@ impl ResourceType for IniType {
     }
 
     fn diff(&self, _desired: &Ini, observed: &Observed) -> Vec<Change> {
-        let change = |(name, before, after): &(String, Shown, Shown)| match (before, after) {
-            (Shown::Absent, after) => Change::create(name, after.clone()),
-            (before, Shown::Absent) => Change::delete(name, before.clone()),
-            (before, after) => Change::update(name, before.clone(), after.clone()),
-        };
+        let change = |(name, before, after): &(String, Shown, Shown)| Change::between(name, before.clone(), after.clone());
         observed.differences.iter().map(change).collect()
     }
 

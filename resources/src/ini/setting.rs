@@ -80,7 +80,7 @@ fn scalar(value: &Value) -> Result<Scalar, String> {
 }
 
 /// Whether a value that nobody declared secret looks like one: it is about to go, and may be shown.
-pub(super) fn looks_secret(key: &str, value: &str) -> bool {
+pub(crate) fn looks_secret(key: &str, value: &str) -> bool {
     const NAMES: [&str; 7] = ["password", "passwd", "passphrase", "secret", "token", "credential", "private_key"];
     let key = key.to_lowercase();
     // A URL with a password: scheme://user:password@host.
