@@ -92,6 +92,64 @@ const WORDS: &[ForeignWord] = words! {
         ["target", "dest"] => "path" "";
         ["state"] => "ensure" "`present` or `absent`";
     }
+    "certificate": {
+        ["path", "crt_path", "cert", "cert_path"] => "certificate" "";
+        ["privatekey_path", "private_key", "key_path"] => "key" "";
+        ["subject_alt_name", "altnames", "alt_names", "dns_names"] => "names" "";
+        ["common_name", "commonname", "cn"] => "name" "";
+        ["ownca_path", "ca", "cacert"] => "ca_certificate" "";
+        ["ownca_privatekey_path", "cakey"] => "ca_key" "";
+        ["days", "valid_in", "not_after", "ownca_not_after", "selfsigned_not_after"] => "valid_for" "`valid_for=\"365d\"`";
+        ["remaining_days", "renew_days_remaining", "renew_days_before_expiry"] => "renew_before" "`renew_before=\"30d\"`";
+        ["is_ca", "basic_constraints"] => "authority" "";
+        ["key_usage", "extended_key_usage"] => "usage" "`server` or `client`";
+        ["owner"] => "key_owner" "";
+        ["group"] => "key_group" "";
+        ["mode"] => "key_mode" "";
+        ["key_size", "key_type", "type", "size"] => "algorithm" "";
+        ["csr_path", "csr_content", "provider", "privatekey_passphrase", "password"] => none "";
+        ["state"] => "ensure" "`present` or `absent`";
+    }
+    "xml_value": {
+        ["xpath", "attribute", "value", "changes", "add_children", "set_children", "content"] => "values" "`values { \"/server/@port\" 80; }`";
+        ["target", "dest", "incl"] => "path" "";
+        ["namespaces", "pretty_print", "lens", "context"] => none "names stand as they do in the file, with their prefixes";
+        ["state"] => "ensure" "`present` or `absent`";
+    }
+    "pip": {
+        ["virtualenv"] => "venv" "";
+        ["virtualenv_python", "virtualenv_command", "executable"] => "python" "";
+        ["index_url"] => "index" "";
+        ["extra_args", "install_args"] => "options" "";
+        ["pkgname", "package"] => "name" "";
+        ["owner"] => "user" "";
+        ["requirements", "chdir", "editable", "virtualenv_site_packages", "umask"] => none "";
+        ["state"] => "ensure" "`present`, `latest` or `absent`";
+    }
+    "json_file": {
+        ["key", "path_in_file", "setting", "settings", "value", "data", "content"] => "values" "`values { \"server.port\" 80; }`";
+        ["target", "dest"] => "path" "";
+        ["state"] => "ensure" "`present` or `absent`";
+    }
+    "toml_file": {
+        ["key", "setting", "settings", "value", "data", "content"] => "values" "`values { \"server.port\" 80; }`";
+        ["target", "dest"] => "path" "";
+        ["state"] => "ensure" "`present` or `absent`";
+    }
+    "yaml_file": {
+        ["key", "setting", "settings", "value", "data", "content"] => "values" "`values { \"server.port\" 80; }`";
+        ["target", "dest"] => "path" "";
+        ["state"] => "ensure" "`present` or `absent`";
+    }
+    "directory_tree": {
+        ["src", "sourceselect"] => "source" "";
+        ["dest", "target"] => "path" "";
+        ["ignore", "rsync_opts"] => "exclude" "";
+        ["recurse", "recursive"] => none "a tree is always managed to its last level";
+        ["directory_mode", "dmode", "fmode"] => "mode" "folders get the search bit where the mode has the read bit";
+        ["delete"] => "purge" "";
+        ["state"] => "ensure" "`present` or `absent`";
+    }
     "limits": {
         ["user", "limits_user"] => "domain" "";
         ["limit_type", "limit_item", "value", "item"] => none "`soft { nofile 1024; }`, `hard` or `both`";
@@ -109,7 +167,6 @@ const WORDS: &[ForeignWord] = words! {
         ["nopassword"] => "nopasswd" "";
         ["priority"] => none "files hold in the order of their names: sudo \"10-NAME\"";
         ["sudoers_path", "validation"] => none "the file is checked by visudo in any case";
-        ["template"] => "content" "";
         ["state"] => "ensure" "`present` or `absent`";
     }
     "ssh_authorized_key": {

@@ -9,12 +9,14 @@ pub mod apt_pin;
 pub mod apt_repository;
 pub mod archive;
 pub mod block;
+pub mod certificate;
 #[cfg(test)]
 mod chance;
 #[cfg(test)]
 mod contract;
 pub mod cron;
 pub mod debconf;
+pub mod directory_tree;
 pub mod ensure;
 pub mod exec;
 pub mod file;
@@ -25,6 +27,7 @@ pub mod hostname;
 pub mod hosts;
 pub mod identity;
 pub mod ini;
+pub mod json_file;
 mod judged_file;
 pub mod kernel_module;
 pub mod key_value;
@@ -36,6 +39,7 @@ pub mod mount;
 pub mod nftables;
 pub mod package;
 pub mod pattern;
+pub mod pip;
 pub mod service;
 pub mod ssh_authorized_key;
 mod ssh_key;
@@ -48,11 +52,15 @@ pub mod text_edit;
 mod text_file;
 mod text_part;
 pub mod timezone;
+pub mod toml_file;
 #[cfg(test)]
 mod trial;
 pub mod user;
+mod value_file;
 pub mod wait;
 mod whole_file;
+pub mod xml_value;
+pub mod yaml_file;
 
 use std::sync::OnceLock;
 
@@ -73,13 +81,19 @@ pub fn all() -> Vec<&'static dyn AnyType<Host>> {
         &apt_pin::AptPinType,
         &debconf::DebconfType,
         &alternatives::AlternativesType,
+        &pip::PipType,
         &service::ServiceType,
         &systemd_unit::SystemdUnitType,
         &file::FileType,
+        &directory_tree::DirectoryTreeType,
         &line::LineType,
         &block::BlockType,
         &ini::IniType,
         &key_value::KeyValueType::NEW,
+        &json_file::JsonFileType::NEW,
+        &toml_file::TomlFileType::NEW,
+        &yaml_file::YamlFileType::NEW,
+        &xml_value::XmlValueType::NEW,
         &acl::AclType,
         &hosts::HostEntryType,
         &hostname::HostnameType,
@@ -95,6 +109,7 @@ pub fn all() -> Vec<&'static dyn AnyType<Host>> {
         &user::UserType,
         &group::GroupType,
         &sudo::SudoType,
+        &certificate::CertificateType,
         &ssh_authorized_key::AuthorizedKeyType,
         &ssh_known_host::KnownHostType,
         &exec::ExecType,

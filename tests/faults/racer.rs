@@ -15,7 +15,7 @@ const SWAPS: usize = 100_000;
 const RUNS: usize = 25;
 
 /// What the user's folder holds; each name also stands in the folder that must stay as it is.
-const NAMES: [&str; 7] = ["file", "line", "block", "ini", "keys", "gone", "owned"];
+const NAMES: [&str; 8] = ["file", "line", "block", "ini", "keys", "values", "gone", "owned"];
 
 /// Every type that writes files, below a folder that the user swaps and at names that the user swaps.
 fn manifest(turn: usize) -> String {
@@ -27,6 +27,8 @@ fn manifest(turn: usize) -> String {
              line \"line{id}\" path=\"{folder}/line\" line=\"turn {turn}\" match=\"^turn\"
              block \"block{id}\" path=\"{folder}/block\" content=\"turn {turn}\"
              ini \"{folder}/ini\" {{ section a {{ turn \"{turn}\"; }}; }}
+             yaml_file \"{folder}/values\" {{ values {{ turn {turn}; }}; }}
+             directory_tree \"{folder}/mirror-2\" source=\"/source\" purge=#true force=#true
              key_value \"{folder}/keys\" format=plain {{ values {{ turn \"{turn}\"; }}; }}
              file \"{folder}/gone\" ensure=absent force=#true
              file \"{folder}/owned\" mode=\"0{}\"
@@ -96,7 +98,7 @@ fn lay(scratch: &Scratch) -> Vec<Pair> {
     for name in NAMES {
         fs::write(scratch.path(&format!("/victim/{name}")), format!("{name} of somebody else\n")).unwrap();
         for folder in ["/user", "/user/folder"] {
-            fs::write(scratch.path(&format!("{folder}/{name}")), "turn 0\n").unwrap();
+            fs::write(scratch.path(&format!("{folder}/{name}")), "turn: 0\n").unwrap();
             symlink(scratch.path(&format!("/victim/{name}")), scratch.path(&format!("{folder}/link-to-{name}"))).unwrap();
             pairs.push(Pair::new(&scratch.path(folder), [name, &format!("link-to-{name}")]));
         }

@@ -222,6 +222,52 @@ pub(crate) const SUBJECTS: &[Subject] = &[
         needs: Needs::Nothing,
     },
     Subject {
+        name: "values in json, toml, yaml and xml",
+        files: &[
+            ("/etc/a.json", "{\"a\": {\"b\": 1}, \"c\": 2}"),
+            ("/etc/a.toml", "c = 2 # c\n[a]\nb = 1\n"),
+            ("/etc/a.yaml", "a:\n  b: 1 # b\nc: 2\n"),
+        ],
+        manifest: r#"
+            json_file "/etc/a.json" { values { "a.b" 2; c #null; }; }
+            toml_file "/etc/a.toml" { values { "a.b" 2; c #null; }; }
+            yaml_file "/etc/a.yaml" { values { "a.b" 2; c #null; }; }
+            xml_value "/etc/a.xml" { values { "/a/@b" 2; "/a/c" #null; }; }
+            json_file "/etc/b.json" { values { a "x"; }; }
+            yaml_file "/etc/b.yaml" { values { "a.b" "x"; }; }
+        "#,
+        prepare: "",
+        foreign: &[],
+        varying: &[],
+        needs: Needs::Nothing,
+    },
+    Subject {
+        name: "certificate",
+        files: &[("/etc/ssl/certs/", ""), ("/etc/ssl/private/", ""), ("/etc/ssl/certs/gone.pem", "x\n")],
+        manifest: r#"
+            certificate "Test CA" authority=#true certificate="/etc/ssl/certs/ca.pem" key="/etc/ssl/private/ca.key"
+            certificate web ca_certificate="/etc/ssl/certs/ca.pem" ca_key="/etc/ssl/private/ca.key"
+            certificate gone ensure=absent
+        "#,
+        prepare: "",
+        foreign: &[],
+        // Keys are never the same.
+        varying: &["etc/ssl"],
+        needs: Needs::Nothing,
+    },
+    Subject {
+        name: "directory_tree",
+        files: &[("/src/same", "s\n"), ("/src/new/deep", "n\n"), ("/dst/same", "s\n"), ("/dst/old", "o\n"), ("/gone/deep/file", "x\n")],
+        manifest: r#"
+            directory_tree "/dst" source="/src" purge=#true
+            directory_tree "/gone" ensure=absent
+        "#,
+        prepare: "",
+        foreign: &[],
+        varying: &[],
+        needs: Needs::Nothing,
+    },
+    Subject {
         name: "limits, logrotate, sudo",
         files: &[("/etc/security/limits.d/", ""), ("/etc/logrotate.d/old", "x\n"), ("/etc/sudoers.d/old", "ada ALL=(ALL) ALL\n")],
         manifest: r##"

@@ -18,6 +18,8 @@ const FOLDERS: &[(&str, &str)] = &[
     ("/usr/share/zoneinfo/UTC", ""),
     ("/etc/security/limits.d/", ""),
     ("/etc/logrotate.d/", ""),
+    ("/etc/ssl/certs/", ""),
+    ("/etc/ssl/private/", ""),
     ("/etc/sudoers.d/old", "ada ALL=(ALL) ALL\n"),
     ("/etc/locale.gen", "# en_GB.UTF-8 UTF-8\n"),
 ];
@@ -41,6 +43,15 @@ fn archive(attribute: &'static str, key: &str) -> Vec<(&'static str, Value)> {
     own.into_iter().chain([(attribute, text(key))]).collect()
 }
 
+/// A certificate by an authority that is made beside it.
+fn signed(trial: &crate::trial::Trial) -> Vec<(&'static str, Value)> {
+    std::fs::create_dir_all(trial.path("/etc/ssl")).unwrap();
+    let (certificate, key) = (text("/etc/ssl/ca.pem"), text("/etc/ssl/ca.key"));
+    let authority = [("authority", Value::Bool(true)), ("certificate", certificate.clone()), ("key", key.clone())];
+    trial.converge(&crate::certificate::CertificateType, "Test CA", &authority).unwrap();
+    vec![("ca_certificate", certificate), ("ca_key", key)]
+}
+
 fn unit(environment: &str) -> Vec<(&'static str, Value)> {
     let service = table(&[("ExecStart", text("/bin/x")), ("Environment", text(environment))]);
     vec![("section", table(&[("Service", service)]))]
@@ -57,6 +68,14 @@ fn software() -> Vec<Scenario> {
             ..part("apt_repository", "x", FOLDERS, |_| archive("source", "/key.asc"), &["+ list", "+ key"])
         },
         part("apt_pin", "x", FOLDERS, |_| vec![("pin", text("origin x")), ("priority", Value::Int(7))], &["+ preference"]),
+        // What comes and changes takes an environment of its own, see the type's tests.
+        part(
+            "pip",
+            "x",
+            FOLDERS,
+            |_| vec![("venv", text("/opt/venv")), ("ensure", text("absent")), ("index", text("https://pip.example/simple"))],
+            &[],
+        ),
         part("systemd_unit", "x.service", FOLDERS, |_| unit("A=b"), &["+ content"]),
         part("systemd_unit", "x.timer", FOLDERS, |_| vec![("content", text("[Timer]\nOnCalendar=daily\n"))], &["+ content"]),
         Scenario {
@@ -98,6 +117,8 @@ fn access() -> Vec<Scenario> {
         part("sudo", "x", FOLDERS, |_| vec![("content", text("# note "))], &["+ content"]),
         part("sudo", "old", FOLDERS, |_| vec![("user", text("ada"))], &["~ mode"]),
         part("sudo", "old", FOLDERS, |_| vec![("ensure", text("absent"))], &["- content"]),
+        part("certificate", "x", FOLDERS, |_| vec![], &["+ key", "+ certificate"]),
+        part("certificate", "x", FOLDERS, signed, &["+ key", "+ certificate"]),
         part("ssh_known_host", "x", FOLDERS, |_| vec![("key", text(KEY))], &["+ key"]),
         as_root(part("acl", "/srv/www", HOME, rights, &["~ entries", "~ entries a"]), &["/srv/www"]),
     ]

@@ -1,0 +1,266 @@
+//! An XML text with the place of everything in it.
+
+use std::ops::Range;
+
+use keel_engine::resource::Failure;
+
+use super::path::is_name;
+use crate::value_file::{DEPTH_MAX, position};
+
+/// An element and where it stands.
+#[derive(Debug)]
+pub(super) struct Element {
+    pub(super) name: String,
+    /// From the opening bracket of the first tag to behind the closing one of the last.
+    pub(super) span: Range<usize>,
+    /// What stands between the tags; none in `<name/>`.
+    pub(super) inside: Option<Range<usize>>,
+    /// Behind the name and the attributes of the first tag.
+    pub(super) head_end: usize,
+    pub(super) attributes: Vec<Attribute>,
+    pub(super) children: Vec<Element>,
+}
+
+/// An attribute and where it stands.
+#[derive(Debug)]
+pub(super) struct Attribute {
+    pub(super) name: String,
+    /// From the space in front of it to behind its value.
+    pub(super) span: Range<usize>,
+    /// Between the quotes.
+    pub(super) value: Range<usize>,
+}
+
+impl Element {
+    /// The value of an attribute.
+    pub(super) fn attribute(&self, text: &str, name: &str) -> Option<String> {
+        let attribute = self.attributes.iter().find(|attribute| attribute.name == name)?;
+        text.get(attribute.value.clone()).map(unescaped)
+    }
+
+    /// The text in it, without the space around; none where elements are in it.
+    pub(super) fn text(&self, text: &str) -> Option<String> {
+        let inside = self.inside.clone().unwrap_or_default();
+        let inside = text.get(inside)?;
+        if !self.children.is_empty() {
+            return None;
+        }
+        let mut found = String::new();
+        let mut rest = inside;
+        // Comments are no text, and what CDATA holds is text as it stands.
+        while let Some(at) = rest.find('<') {
+            found.push_str(&unescaped(rest.get(..at)?));
+            let markup = rest.get(at..)?;
+            rest = match markup.strip_prefix("<![CDATA[") {
+                Some(data) => {
+                    let (data, behind) = data.split_once("]]>")?;
+                    found.push_str(data);
+                    behind
+                }
+                None => markup.get(markup_length(markup)?..)?,
+            };
+        }
+        found.push_str(&unescaped(rest));
+        Some(found.trim().to_owned())
+    }
+}
+
+/// A text with its entities resolved; those that nobody knows stay.
+fn unescaped(text: &str) -> String {
+    let mut found = String::new();
+    let mut rest = text;
+    while let Some((before, entity)) = rest.split_once('&') {
+        found.push_str(before);
+        let named = entity.split_once(';').and_then(|(name, behind)| Some((character(name)?, behind)));
+        rest = match named {
+            Some((c, behind)) => {
+                found.push(c);
+                behind
+            }
+            None => {
+                found.push('&');
+                entity
+            }
+        };
+    }
+    found.push_str(rest);
+    found
+}
+
+fn character(name: &str) -> Option<char> {
+    match name {
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "amp" => Some('&'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        name => {
+            let number = name.strip_prefix('#')?;
+            let code =
+                number.strip_prefix(['x', 'X']).map_or_else(|| number.parse().ok(), |digits| u32::from_str_radix(digits, 16).ok())?;
+            char::from_u32(code)
+        }
+    }
+}
+
+/// How long a comment, an instruction or a declaration is that a text begins with; none where it is a tag.
+fn markup_length(text: &str) -> Option<usize> {
+    let to = |end: &str| text.find(end).map(|at| at + end.len());
+    if text.starts_with("<!--") {
+        return to("-->");
+    }
+    if text.starts_with("<?") {
+        return to("?>");
+    }
+    if text.starts_with("<![CDATA[") {
+        return to("]]>");
+    }
+    text.starts_with("<!").then(|| declaration_length(text))?
+}
+
+/// How long a `<!DOCTYPE>` is, which may hold declarations in brackets and texts in quotes.
+fn declaration_length(text: &str) -> Option<usize> {
+    let (mut depth, mut quote) = (0usize, None);
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(open), c) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '<') => depth += 1,
+            (None, '>') => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return Some(at + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Reads a text; none where there is nothing but space in it.
+///
+/// # Errors
+/// Where and why it is no XML.
+pub(super) fn parse(text: &str) -> Result<Option<Element>, Failure> {
+    let mut reader = Reader { text, at: 0 };
+    let mut top = None;
+    while reader.to_tag()? {
+        if top.is_some() {
+            return Err(reader.odd("a second element at the top"));
+        }
+        top = Some(reader.element(DEPTH_MAX)?);
+    }
+    if top.is_none() && !text.trim().is_empty() { Err(reader.odd("no element")) } else { Ok(top) }
+}
+
+/// Reads XML from left to right.
+struct Reader<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+impl<'t> Reader<'t> {
+    fn rest(&self) -> &'t str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn odd(&self, what: &str) -> Failure {
+        Failure::new(format!("{what} at {}", position(self.text, self.at)))
+    }
+
+    /// Goes to the next tag, past text and comments. Whether there is one.
+    fn to_tag(&mut self) -> Result<bool, Failure> {
+        loop {
+            let Some(bracket) = self.rest().find('<') else {
+                self.at = self.text.len();
+                return Ok(false);
+            };
+            self.at += bracket;
+            match markup_length(self.rest()) {
+                Some(length) => self.at += length,
+                None if self.rest().starts_with("<!") || self.rest().starts_with("<?") => return Err(self.odd("markup that never ends")),
+                None => return Ok(true),
+            }
+        }
+    }
+
+    fn name(&mut self) -> Result<String, Failure> {
+        let rest = self.rest();
+        let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '/' | '>' | '=')).unwrap_or(rest.len());
+        let name = rest.get(..end).filter(|name| is_name(name)).ok_or_else(|| self.odd("no name"))?;
+        self.at += end;
+        Ok(name.to_owned())
+    }
+
+    /// Goes past space and returns how much there was.
+    fn space(&mut self) -> usize {
+        let rest = self.rest();
+        let length = rest.len() - rest.trim_start().len();
+        self.at += length;
+        length
+    }
+
+    fn element(&mut self, depth: usize) -> Result<Element, Failure> {
+        let start = self.at;
+        if depth == 0 {
+            return Err(self.odd("nested too deep"));
+        }
+        self.at += 1;
+        let name = self.name()?;
+        let attributes = self.attributes()?;
+        let head_end = attributes.last().map_or(start + 1 + name.len(), |attribute| attribute.span.end);
+        let mut element = Element { name, span: start..start, inside: None, head_end, attributes, children: Vec::new() };
+        if self.rest().starts_with("/>") {
+            self.at += 2;
+        } else {
+            self.at += 1;
+            let inside = self.at;
+            while self.to_tag()? && !self.rest().starts_with("</") {
+                element.children.push(self.element(depth - 1)?);
+            }
+            element.inside = Some(inside..self.at);
+            self.closing(&element.name)?;
+        }
+        element.span = start..self.at;
+        Ok(element)
+    }
+
+    fn closing(&mut self, name: &str) -> Result<(), Failure> {
+        let start = self.at;
+        let behind =
+            self.rest().strip_prefix("</").and_then(|rest| rest.strip_prefix(name)).and_then(|rest| rest.trim_start().strip_prefix('>'));
+        let Some(behind) = behind else {
+            self.at = start;
+            return Err(self.odd(&format!("no </{name}>")));
+        };
+        self.at = self.text.len() - behind.len();
+        Ok(())
+    }
+
+    /// Reads attributes up to the end of a tag.
+    fn attributes(&mut self) -> Result<Vec<Attribute>, Failure> {
+        let mut attributes = Vec::new();
+        loop {
+            let start = self.at;
+            let space = self.space();
+            if self.rest().starts_with('>') || self.rest().starts_with("/>") {
+                return Ok(attributes);
+            }
+            if space == 0 {
+                return Err(self.odd("no `>`"));
+            }
+            let name = self.name()?;
+            self.space();
+            self.at += if self.rest().starts_with('=') { 1 } else { return Err(self.odd("no `=`")) };
+            self.space();
+            let quote = self.rest().chars().next().filter(|c| matches!(c, '"' | '\'')).ok_or_else(|| self.odd("no quote"))?;
+            self.at += 1;
+            let length = self.rest().find(quote).ok_or_else(|| self.odd("a quote that never ends"))?;
+            let value = self.at..self.at + length;
+            self.at += length + 1;
+            attributes.push(Attribute { name, span: start..self.at, value });
+        }
+    }
+}
