@@ -6,6 +6,7 @@ mod commands;
 mod order;
 mod settings;
 mod system;
+mod values;
 
 use keel_tests::lab::{Image, Lab};
 
@@ -110,4 +111,9 @@ fn lab_packages_services_and_tables() {
 #[test]
 fn lab_names_keys_units_and_filters() {
     check(&settings::ROWS, &Image::bare());
+}
+
+#[test]
+fn lab_files_that_other_programs_judge() {
+    check(&values::ROWS, &Image::bare());
 }

@@ -166,3 +166,13 @@ pub(crate) fn looks_secret(key: &str, value: &str) -> bool {
 pub(crate) fn described(values: Map) -> Map {
     Map::from_iter([("values".to_owned(), Value::Map(values))])
 }
+
+/// What a text becomes, for tests of many texts: a second edit finds nothing to do.
+#[cfg(test)]
+pub(crate) fn settled<T: TextEdit>(attributes: &[(&str, Value)], text: &str) -> Result<String, Failure> {
+    let map = attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    let Ok(desired) = T::from_attributes("/f", &map) else { panic!("the attributes are refused: {attributes:?}") };
+    let settled = desired.edit(text)?.text.unwrap_or_else(|| text.to_owned());
+    assert_eq!(desired.edit(&settled), Ok(Edited::default()), "{text:?} became {settled:?}");
+    Ok(settled)
+}

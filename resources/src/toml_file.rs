@@ -13,7 +13,7 @@ value_file! {
     ///     toml_file "/etc/containerd/config.toml" {
     ///         values {
     ///             version 2
-    ///             "plugins.\"io.containerd.grpc.v1.cri\".sandbox_image" "registry.k8s.io/pause:3.9"
+    ///             "plugins.\"io.containerd.grpc.v1.cri\".sandbox_image" "registry.example.org/pause:3.9"
     ///             debug { level info; }
     ///             "metrics.address" #null
     ///         }

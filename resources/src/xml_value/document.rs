@@ -146,7 +146,7 @@ fn declaration_length(text: &str) -> Option<usize> {
 pub(super) fn parse(text: &str) -> Result<Option<Element>, Failure> {
     let mut reader = Reader { text, at: 0 };
     let mut top = None;
-    while reader.to_tag()? {
+    while reader.reach_tag()? {
         if top.is_some() {
             return Err(reader.odd("a second element at the top"));
         }
@@ -171,7 +171,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Goes to the next tag, past text and comments. Whether there is one.
-    fn to_tag(&mut self) -> Result<bool, Failure> {
+    fn reach_tag(&mut self) -> Result<bool, Failure> {
         loop {
             let Some(bracket) = self.rest().find('<') else {
                 self.at = self.text.len();
@@ -217,7 +217,7 @@ impl<'t> Reader<'t> {
         } else {
             self.at += 1;
             let inside = self.at;
-            while self.to_tag()? && !self.rest().starts_with("</") {
+            while self.reach_tag()? && !self.rest().starts_with("</") {
                 element.children.push(self.element(depth - 1)?);
             }
             element.inside = Some(inside..self.at);

@@ -5,6 +5,7 @@ use keel_engine::value::Value;
 
 use super::*;
 use crate::chance::Chance;
+use crate::text_edit::settled;
 use crate::trial::{Trial, list};
 
 fn values(entries: &[(&str, Value)]) -> (&'static str, Value) {
@@ -97,13 +98,9 @@ fn an_edit_changes_its_own_value_and_no_other_byte() {
     for _ in 0..3000 {
         let (before, after) = (chance.text(&pieces, 5), chance.text(&pieces, 5));
         let wrap = |inner: &str| format!("<x>\n{before}<y>{inner}</y>{after}\n</x>\n");
-        let trial = Trial::new();
-        trial.write("/f", &wrap("old"));
-        trial.converge(&XmlValueType::NEW, "/f", &[values(&[("/x/y", Value::from("new"))])]).unwrap();
-        assert_eq!(trial.read("/f"), wrap("new"));
-        let made = trial.converge(&XmlValueType::NEW, "/f", &[values(&[("/x/z/@w", Value::from("1"))])]).unwrap();
-        assert_eq!(made.len(), 1);
-        let text = trial.read("/f");
+        let new = settled::<XmlValue>(&[values(&[("/x/y", Value::from("new"))])], &wrap("old")).unwrap();
+        assert_eq!(new, wrap("new"));
+        let text = settled::<XmlValue>(&[values(&[("/x/z/@w", Value::from("1"))])], &new).unwrap();
         assert!(text.contains(&before) && text.contains("<y>new</y>") && text.ends_with("</x>\n"), "{text}");
     }
 }
