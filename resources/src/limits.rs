@@ -54,7 +54,10 @@ attributes! {
     ///         both { nofile 65536; }
     ///         soft { core 0; }
     ///     }
-    ///     limits "90-batch" domain="@batch" "@night" hard { cpu 600; nproc 200; }
+    ///     limits "90-batch" {
+    ///         domain "@batch" "@night"
+    ///         hard { cpu 600; nproc 200; }
+    ///     }
     pub struct Limits: "limits" {
         /// The file's name without `.conf`. Of two files that say different things the one that comes later in
         /// the alphabet counts.

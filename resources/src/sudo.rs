@@ -26,7 +26,9 @@ attributes! {
     ///
     /// Below another root than `/` the file is checked where this machine has a visudo.
     ///
-    ///     sudo "deploy" user="deploy" nopasswd=#true commands="/usr/bin/systemctl restart app" "/usr/bin/systemctl status app"
+    ///     sudo "deploy" user="deploy" nopasswd=#true {
+    ///         commands "/usr/bin/systemctl restart app" "/usr/bin/systemctl status app"
+    ///     }
     ///     sudo "10-ops" user="%ops"
     ///     sudo "50-site" { template "sudoers.j2"; }
     pub struct Sudo: "sudo" {

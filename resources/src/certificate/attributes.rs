@@ -41,7 +41,8 @@ attributes! {
     /// made anew before it ends, and when its names, its key or its authority are no longer the declared ones. The
     /// key stays the same, and never leaves the host nor shows in any output.
     ///
-    ///     certificate "web.example.org" names="web.example.org" "10.0.0.7" key_group=ssl-cert key_mode="0640" {
+    ///     certificate "web.example.org" key_group=ssl-cert key_mode="0640" {
+    ///         names "web.example.org" "10.0.0.7"
     ///         ca_certificate "/etc/ssl/site-ca.pem"
     ///         ca_key (secret)"pki/ca-key"
     ///     }
