@@ -5,6 +5,7 @@
 //! - [`load`]: many simulated agents against a real catalog server.
 //! - [`postgres`]: scratch clusters of PostgreSQL.
 //! - [`program`]: the programs that the tests run.
+//! - [`small_disk`]: disks that are soon full.
 //! - [`server`]: the catalog server on loopback, with a site and enrolled hosts.
 //!
 //! The tests themselves are the modules of `main.rs`. Nothing depends on this package.
@@ -20,3 +21,6 @@ pub mod postgres;
 pub mod program;
 #[expect(clippy::unwrap_used, clippy::print_stdout, reason = "a harness that cannot go on ends its test there and then")]
 pub mod server;
+#[path = "../catalog-server/tests/store/small_disk.rs"]
+#[expect(clippy::unwrap_used, clippy::print_stderr, reason = "a harness that cannot go on ends its test there and then")]
+pub mod small_disk;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use keel_tests::server::{CatalogServer, Client};
+use keel_tests::server::{CatalogServer, Client, assert_all_kept_once, delivery};
+use keel_tests::small_disk::SmallDisk;
 use serde_json::Value;
 
 /// Asks until it is so; the server looks at its repository in its own time.
@@ -57,6 +58,37 @@ fn server_troubles_of_the_repository_are_shown_and_go_away() {
     site.write("manifests/site.kdl", "host db-1 {\n    file \"/a\" content=b\n}\n").push("mended");
     let (code, ..) = until(&server, &viewer, "all is well again", |health, _| health["troubles"].as_array().unwrap().is_empty());
     assert_eq!(code, 200);
+}
+
+#[test]
+fn server_troubles_of_a_full_disk_end_with_it() {
+    let Some(disk) = SmallDisk::mount("8m") else { return };
+    let server = CatalogServer::start_with(&format!(
+        "database = '{}'\n[limits]\nhost_requests_per_minute = 1000000\n",
+        disk.path().join("server.db").display()
+    ));
+    let viewer = server.add_operator("vera", "viewer");
+    let host = server.enrol("db-1");
+    let filler = disk.path().join("filler");
+    // Written to the last byte, which fails at the end.
+    let _ = std::fs::write(&filler, vec![0; 8 << 20]);
+    let mut acknowledged = Vec::new();
+    let refused = loop {
+        let answer = server.agent(Some(&host)).post("/v1/reports", &delivery("db-1", acknowledged.len() as u64 + 1)).unwrap();
+        if answer.status != 200 {
+            break answer;
+        }
+        acknowledged.push(answer.json()["id"].as_str().unwrap().to_owned());
+    };
+    assert_eq!((refused.status, refused.code().as_str()), (503, "unavailable"), "the agent keeps what it has");
+    assert!(refused.text().contains("full") && refused.headers.contains_key("retry-after"), "{}", refused.text());
+    until(&server, &viewer, "a full disk", |health, status| health["healthy"] == false && first(status).contains("full"));
+    std::fs::remove_file(&filler).unwrap();
+    let answer = server.agent(Some(&host)).post("/v1/reports", &delivery("db-1", acknowledged.len() as u64 + 1)).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    acknowledged.push(answer.json()["id"].as_str().unwrap().to_owned());
+    assert_all_kept_once(&viewer, "db-1", &acknowledged);
+    assert_eq!(viewer.get("/health").unwrap().status, 200);
 }
 
 #[test]

@@ -6,6 +6,9 @@ use keel_engine::protocol::fleet;
 use crate::log::printable;
 use crate::server::Server;
 
+/// With fewer bytes on the disk of the database the next report may be one too many.
+const ROOM_MIN: u64 = 1 << 20;
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
@@ -82,6 +85,8 @@ pub async fn all(server: &Server) -> Vec<Trouble> {
     let mut troubles = Vec::new();
     if let Some(damage) = server.store.damage() {
         troubles.push(Trouble::Store(format!("it is damaged and only read: {damage}")));
+    } else if server.store.room().is_some_and(|room| room < ROOM_MIN) {
+        troubles.push(Trouble::Store("its disk is full: reports stay with their hosts until there is room".to_owned()));
     } else if let Err(error) = server.store.operators().await {
         troubles.push(Trouble::Store(error.problem().detail));
     }

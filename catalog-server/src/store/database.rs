@@ -63,6 +63,8 @@ pub(super) struct Pools {
     pub(super) reader: AnyPool,
     /// What is wrong with the file, if it is damaged.
     pub(super) damage: Option<String>,
+    /// The file, if it is one.
+    pub(super) file: Option<PathBuf>,
 }
 
 impl Pools {
@@ -78,7 +80,7 @@ impl Pools {
                     }
                     other => other,
                 })?;
-                Ok(Self { flavour: Flavour::Postgres, writer: pool.clone(), reader: pool, damage: None })
+                Ok(Self { flavour: Flavour::Postgres, writer: pool.clone(), reader: pool, damage: None, file: None })
             }
         }
     }
@@ -114,7 +116,7 @@ async fn open_file(path: &Path) -> Result<Pools, StoreError> {
     };
     let writer = opened(1).connect_with(connect.clone()).await.map_err(|error| failed(error.to_string()))?;
     let damage = quick_check(&writer).await;
-    Ok(Pools { flavour: Flavour::Sqlite, writer, reader: opened(4).connect_lazy_with(connect), damage })
+    Ok(Pools { flavour: Flavour::Sqlite, writer, reader: opened(4).connect_lazy_with(connect), damage, file: Some(path.to_owned()) })
 }
 
 /// What the file's own check finds first, if it finds anything.

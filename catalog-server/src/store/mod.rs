@@ -108,6 +108,13 @@ impl Store {
         self.inner.pools.damage.as_deref()
     }
 
+    /// How many bytes are left on the disk of the database's file; none if it is no file, or nobody can tell.
+    pub fn room(&self) -> Option<u64> {
+        let folder = self.inner.pools.file.as_deref()?.parent()?;
+        let disk = nix::sys::statvfs::statvfs(folder).ok()?;
+        Some(disk.blocks_available().saturating_mul(disk.fragment_size()))
+    }
+
     fn reader(&self) -> &sqlx::AnyPool {
         &self.inner.pools.reader
     }

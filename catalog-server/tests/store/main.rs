@@ -12,6 +12,8 @@ mod place;
 mod postgres;
 mod reports;
 mod sample;
+#[expect(unreachable_pub, reason = "the tests of the whole system use it too")]
+mod small_disk;
 mod trouble;
 
 use std::future::Future;

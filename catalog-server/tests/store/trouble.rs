@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use keel_server::store::{Database, Store, StoreError};
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use crate::postgres::Cluster;
 use crate::sample::{report, with_host};
+use crate::small_disk::SmallDisk;
 use crate::{place, run};
 
 /// Sends until it is acknowledged, as an agent does.
@@ -74,36 +74,14 @@ fn postgres_stopped_and_started_under_load_loses_nothing() {
     });
 }
 
-/// A file system of a mebibyte, unmounted when dropped.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    /// Mounts one; only root may.
-    fn mount() -> Option<Self> {
-        if !nix::unistd::geteuid().is_root() {
-            eprintln!("skipped: only root may mount a small disk");
-            return None;
-        }
-        let folder = tempfile::tempdir().unwrap();
-        mount(Some("tmpfs"), folder.path(), Some("tmpfs"), MsFlags::empty(), Some("size=1m")).unwrap();
-        Some(Self(folder))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = umount2(self.0.path(), MntFlags::MNT_DETACH);
-    }
-}
-
 #[test]
 fn a_full_disk_is_said_and_what_is_there_is_read() {
-    let Some(disk) = SmallDisk::mount() else { return };
-    let database = Database::Sqlite(disk.0.path().join("store.db"));
+    let Some(disk) = SmallDisk::mount("1m") else { return };
+    let database = Database::Sqlite(disk.path().join("store.db"));
     run(async {
         let store = Store::open(&database).await.unwrap();
         with_host(&store, "db-1").await;
-        let filler = disk.0.path().join("filler");
+        let filler = disk.path().join("filler");
         // Written to the last byte, which fails at the end.
         let _ = std::fs::write(&filler, vec![0; 1 << 20]);
         let mut kept = 0;
