@@ -4,7 +4,7 @@
 //! - [`Site`]: what operators push.
 //! - [`Identity`]: a host's certificate and key, enrolled or forged.
 //! - [`Client`]: HTTP by hand, so that a test may also send what no library would; [`frames`] for HTTP/2.
-//! - [`delivery`] and its neighbours: reports on their way, and what of them an operator finds.
+//! - [`delivery()`] and its neighbours: reports on their way, and what of them an operator finds.
 
 mod client;
 mod delivery;
