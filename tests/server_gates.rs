@@ -1,4 +1,4 @@
-//! Gates over the real programs: hosts that wait for another one run at once when it is ready.
+//! What wakes agents, over the real programs: gates that open, and the first catalog.
 
 use keel_tests::agent::{AgentHost, until};
 use keel_tests::server::CatalogServer;
@@ -59,4 +59,17 @@ fn who_waited_in_its_last_run_runs_at_once_when_the_gate_opens() {
         until("it was woken", || edge.path("etc/behind").exists());
         until("all is well", || is_done(&edge.status()));
     }
+}
+
+#[test]
+fn who_came_before_the_site_runs_at_the_first_push() {
+    let server = CatalogServer::start();
+    let host = AgentHost::join(&server, "origin-1");
+    let agent = host.set(SETTINGS).start();
+    until("it was told that there is nothing yet", || agent.log().contains("has no commit"));
+    server.site.write("keel.toml", "name = \"early\"\n").write("inventory/hosts.toml", "[hosts.origin-1]\n");
+    let manifest = "host origin-1 {\n    file \"/etc/page\" content=\"{{ facts.kernel.name }}\"\n}\n";
+    server.site.write("manifests/site.kdl", manifest).push("first");
+    server.command(&["notify"]);
+    until("it has run", || host.path("etc/page").exists());
 }

@@ -12,23 +12,47 @@ use super::server::client;
 use super::service::Event;
 use super::settings::AgentSettings;
 use crate::client::{Client, Fault, Limits};
+use crate::state::{read_if_there, replace};
 
+const FILE: &str = "news";
 /// How much longer than it is held an answer may take.
 const MARGIN: Duration = Duration::from_secs(30);
 /// From one try to the next while the server is away: at first, and at most.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(300);
 
+/// The number of the last news that was heard, so that a host which starts again does not hear it again.
+struct Heard<'a> {
+    home: &'a Home,
+    number: u64,
+}
+
+impl<'a> Heard<'a> {
+    fn load(home: &'a Home) -> Self {
+        let text = read_if_there(&home.kept.join(FILE)).ok().flatten();
+        let number = text.and_then(|text| String::from_utf8(text).ok()?.trim().parse().ok());
+        Self { home, number: number.unwrap_or_default() }
+    }
+
+    fn keep(&mut self, number: u64) {
+        if self.number != number {
+            self.number = number;
+            // If this cannot be written, news may be heard twice, which costs a run.
+            let _ = replace(&self.home.kept.join(FILE), format!("{number}\n").as_bytes());
+        }
+    }
+}
+
 /// Listens for as long as anybody hears.
 pub async fn listen(home: Home, settings: AgentSettings, events: UnboundedSender<Event>) {
-    let mut after = 0;
+    let mut heard = Heard::load(&home);
     let mut failures = 0;
     let mut pause = RETRY_MIN;
     loop {
         // The certificate is another one after a renewal, so each try begins with what is on disk.
         let client = Node::load(&home).map_err(|error| error.message).and_then(|node| client(&home, &settings, &node));
         let fault = match client {
-            Ok(client) => hear(&client, &mut after, &mut failures, &events).await,
+            Ok(client) => hear(&client, &mut heard, &mut failures, &events).await,
             Err(why) => Some(Fault::Away(why)),
         };
         let Some(fault) = fault else { return };
@@ -46,8 +70,9 @@ pub async fn listen(home: Home, settings: AgentSettings, events: UnboundedSender
 }
 
 /// Asks again and again, until it fails; none if nobody listens any more.
-async fn hear(client: &Client, after: &mut u64, failures: &mut u32, events: &UnboundedSender<Event>) -> Option<Fault> {
+async fn hear(client: &Client, heard: &mut Heard<'_>, failures: &mut u32, events: &UnboundedSender<Event>) -> Option<Fault> {
     loop {
+        let after = heard.number;
         let path = format!("{NEWS_PATH}?after={after}&wait_s={}", if *failures > 0 { 0 } else { WAIT_S_MAX });
         let limits = Limits { deadline: Duration::from_secs(WAIT_S_MAX) + MARGIN, ..Limits::SMALL };
         match client.send_for_json::<NewsAnswer>(client.request(Method::GET, &path), limits).await {
@@ -55,10 +80,10 @@ async fn hear(client: &Client, after: &mut u64, failures: &mut u32, events: &Unb
                 if std::mem::take(failures) > 0 && events.send(Event::ServerBack).is_err() {
                     return None;
                 }
-                *after = answer.after;
                 if !answer.news.is_empty() && events.send(Event::News(answer.news)).is_err() {
                     return None;
                 }
+                heard.keep(answer.after);
             }
             Err(fault) => return Some(fault),
         }
@@ -81,4 +106,21 @@ pub fn in_words(news: &[News]) -> String {
         News::Other => "something".to_owned(),
     });
     words.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_heard_is_known_after_a_restart() {
+        let root = tempfile::tempdir().unwrap();
+        let home = Home::below(root.path()).unwrap();
+        home.make_folders().unwrap();
+        assert_eq!(Heard::load(&home).number, 0);
+        Heard::load(&home).keep(7);
+        assert_eq!(Heard::load(&home).number, 7);
+        std::fs::write(home.kept.join(FILE), "torn\0").unwrap();
+        assert_eq!(Heard::load(&home).number, 0);
+    }
 }

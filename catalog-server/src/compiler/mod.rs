@@ -51,7 +51,7 @@ pub struct CompilerSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NoCatalog {
     /// No commit of the environment was good yet.
-    #[error("the environment {0} has no commit that compiles")]
+    #[error("the environment {0} has no commit that compiles yet: push one to the branch {0}")]
     NoCommit(String),
     /// The facts that the host speaks of are not there.
     #[error("the facts of {0} are not known here")]
@@ -183,7 +183,14 @@ impl Compiler {
     /// # Errors
     /// See [`NoCatalog`].
     pub async fn current(&self, environment: &str, host: &str, facts: Digest) -> Result<Brief, NoCatalog> {
-        let commit = self.commit(environment)?;
+        let commit = match self.commit(environment) {
+            Ok(commit) => commit,
+            Err(none) => {
+                // A host that is here before the first commit leaves its facts, so that it is told of its catalog then.
+                self.stored_facts(host, facts).await?;
+                return Err(none);
+            }
+        };
         if let Some(brief) = self.fresh(&commit, host, facts) {
             return Ok(brief);
         }

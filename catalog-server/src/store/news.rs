@@ -52,21 +52,27 @@ impl Store {
         write.commit().await
     }
 
-    /// A host's news after a number.
+    /// A host's news after a number. A host that has heard of more than there is knows another database's
+    /// numbers: it is told everything.
     ///
     /// # Errors
     /// The database does not answer.
     pub async fn news(&self, host: &str, after: u64) -> Result<NewsAnswer> {
-        let sql = "SELECT number, news FROM news WHERE host = $1 AND number > $2 ORDER BY number";
-        let from = i64::try_from(after).unwrap_or(i64::MAX);
-        let rows = sqlx::query(sql).bind(host).bind(from).fetch_all(self.reader()).await?;
-        let mut answer = NewsAnswer { after, news: Vec::new() };
+        let sql = "SELECT number, news FROM news WHERE host = $1 ORDER BY number";
+        let rows = sqlx::query(sql).bind(host).fetch_all(self.reader()).await?;
+        let mut all = Vec::new();
         for row in rows {
-            answer.after = u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(after);
-            answer.news.push(super::json(row.try_get(1)?)?);
+            all.push((u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or_default(), super::json(row.try_get(1)?)?));
         }
-        Ok(answer)
+        Ok(since(after, all))
     }
+}
+
+/// What of a host's news, the oldest first, comes after a number.
+fn since(after: u64, all: Vec<(u64, News)>) -> NewsAnswer {
+    let newest = all.last().map_or(0, |(number, _)| *number);
+    let after = if after > newest { 0 } else { after };
+    NewsAnswer { after: newest, news: all.into_iter().filter(|(number, _)| *number > after).map(|(_, news)| news).collect() }
 }
 
 impl Write {
@@ -84,5 +90,19 @@ impl Write {
         sqlx::query(sql).bind(host).bind(KEPT).execute(self.on()).await?;
         self.tell(Topic::News(host.to_owned()));
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_hears_what_is_new_and_all_of_another_database() {
+        let all = || [3, 5].map(|number| (number, News::Run { by: number.to_string() })).to_vec();
+        let told = |after| since(after, all()).news.len();
+        assert_eq!([0, 3, 4, 5, 6].map(told), [2, 1, 1, 0, 2]);
+        assert_eq!(since(3, all()).after, 5);
+        assert_eq!(since(9, Vec::new()), NewsAnswer::default());
     }
 }
