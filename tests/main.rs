@@ -11,6 +11,7 @@ mod durability;
 mod examples;
 mod faults;
 mod host;
+mod lab_fleet;
 mod lab_node;
 mod lab_types;
 mod lab_web;

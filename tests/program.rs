@@ -1,6 +1,6 @@
-//! The programs under test.
+//! The programs under test, and the packages that hold them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The program `keel` that the tests run: what `KEEL_BIN` names.
 ///
@@ -27,4 +27,19 @@ fn named(variable: &str, package: &str) -> PathBuf {
     };
     assert!(path.is_absolute() && path.is_file(), "{variable} has to be the absolute path of the program, not {}", path.display());
     path
+}
+
+/// The Debian package of that name that `packaging/build` made: the newest in the folder that `KEEL_PACKAGES` names.
+///
+/// # Panics
+/// When the variable is not set, or there is no such package.
+pub fn package(name: &str) -> PathBuf {
+    let Some(folder) = std::env::var_os("KEEL_PACKAGES").map(PathBuf::from) else {
+        panic!("KEEL_PACKAGES is not set: make them with `packaging/build` and set it to the folder that it prints, or run tests/run");
+    };
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let fits = |path: &Path| path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(&format!("{name}_")));
+    let newest = files.filter(|path| fits(path)).max_by_key(|path| path.metadata().and_then(|about| about.modified()).ok());
+    newest.unwrap_or_else(|| panic!("{} has no package {name}", folder.display()))
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::commands::{compile_worker, init, notify, openapi, operator, serve, token};
+use crate::commands::{compile_worker, completions, init, man, notify, openapi, operator, serve, token};
 use crate::error::{Error, Kind, Result};
 use crate::settings::Settings;
 
@@ -37,6 +37,8 @@ enum Command {
     Openapi(openapi::Arguments),
     #[command(hide = true)]
     CompileWorker(compile_worker::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 /// What every command may use.
@@ -116,6 +118,8 @@ fn run(command: Command, context: &Context) -> Result<()> {
         Command::Notify(arguments) => notify::run(&arguments, context),
         Command::Openapi(arguments) => openapi::run(&arguments),
         Command::CompileWorker(arguments) => compile_worker::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     }
 }
 

@@ -182,4 +182,16 @@ mod tests {
         let why = Settings::parse("names = []\nlistn = '[::]:1'\n").unwrap_err();
         assert!(why.contains("line 2") && why.contains("listn"), "{why}");
     }
+
+    #[test]
+    fn the_packages_file_shows_every_setting_with_its_default() {
+        let page = include_str!("../../packaging/keel-server/server.toml");
+        let shown = |optional: bool| -> String {
+            let lines = page.lines().filter(|line| line.contains(" = ") || line.starts_with("# ["));
+            let lines = lines.filter(|line| optional || !line.contains("# if set"));
+            lines.map(|line| format!("{}\n", line.trim_start_matches("# "))).collect()
+        };
+        assert_eq!(Settings::parse(&shown(false)).unwrap(), Settings::default());
+        assert!(Settings::parse(&shown(true)).is_ok());
+    }
 }

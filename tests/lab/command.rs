@@ -62,7 +62,7 @@ pub(super) fn run_ok(command: &mut Command) -> Result<String> {
 }
 
 /// A line for the people who watch.
-pub(super) fn say(line: &str) {
+pub fn say(line: &str) {
     // Nobody to tell is no reason to fail.
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -28,7 +28,7 @@ use std::fmt;
 
 use nix::fcntl::{Flock, FlockArg};
 
-pub use command::Ran;
+pub use command::{Ran, say};
 pub use holding::take_down;
 pub use image::Image;
 pub use machine::why_not;

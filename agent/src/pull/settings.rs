@@ -12,6 +12,9 @@ use crate::client::ServerAddress;
 use crate::error::{Error, Result};
 use crate::state::read_if_there;
 
+/// What a host lacks that has no server.
+const JOIN: &str = "let this host join with `keel agent enroll --server NAME --token TOKEN --fingerprint FINGERPRINT`";
+
 /// What `agent.toml` may say; a key that nobody knows is an error.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,13 +56,16 @@ impl AgentSettings {
     pub fn load(home: &Home) -> Result<Self> {
         let path = &home.settings;
         let Some(bytes) = read_if_there(path).map_err(Error::host)? else {
-            let hint = "let this host join with `keel agent enroll --server NAME --token TOKEN --fingerprint FINGERPRINT`";
-            return Err(Error::host(format!("the agent has no settings: there is no {}", path.display())).hint(hint));
+            return Err(Error::host(format!("the agent has no settings: there is no {}", path.display())).hint(JOIN));
         };
         Self::parse(&String::from_utf8_lossy(&bytes), path)
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self> {
+        // The package's file names none.
+        if text.parse::<toml::Table>().is_ok_and(|table| !table.contains_key("server")) {
+            return Err(Error::host(format!("{} names no server", path.display())).hint(JOIN));
+        }
         let settings: Self =
             toml::from_str(text).map_err(|error| Error::host(format!("{}: {}", path.display(), error.to_string().trim_end())))?;
         if settings.interval.is_zero() {
@@ -100,8 +106,16 @@ mod tests {
     }
 
     #[test]
+    fn the_packages_file_shows_every_default() {
+        let shown = include_str!("../../../packaging/keel/agent.toml").lines().filter(|line| line.contains(" = "));
+        let text: String = shown.map(|line| format!("{}\n", line.trim_start_matches("# "))).collect();
+        assert_eq!(parse(&text).unwrap(), parse("server = 'keel.example.org'").unwrap());
+    }
+
+    #[test]
     fn unknown_keys_and_odd_values_are_errors() {
         assert!(parse("server = 'a'\nintervall = '1m'").unwrap_err().message.contains("line 2"));
+        assert!(parse("interval = '1m'").unwrap_err().hints.iter().any(|hint| hint.contains("enroll")));
         for wrong in ["", "server = 'a'\ninterval = '0'", "server = 'a'\ninterval = 'soon'", "server = 'http://a'", "server = 1"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

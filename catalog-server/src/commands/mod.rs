@@ -1,7 +1,9 @@
 //! The commands, one file each: an argument struct whose doc comment is the help, and `run`.
 
 pub mod compile_worker;
+pub mod completions;
 pub mod init;
+pub mod man;
 pub mod notify;
 pub mod openapi;
 pub mod operator;
