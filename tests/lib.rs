@@ -10,7 +10,7 @@
 //!
 //! The tests themselves are the modules of `main.rs`. Nothing depends on this package.
 
-#[expect(clippy::unwrap_used, reason = "a harness that cannot go on ends its test there and then")]
+#[expect(clippy::unwrap_used, clippy::print_stdout, reason = "a harness that cannot go on ends its test there and then")]
 pub mod agent;
 pub mod lab;
 pub mod load;
