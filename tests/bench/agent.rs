@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use keel_tests::agent::{AgentHost, Line};
+use keel_tests::agent::{AgentHost, Line, until};
 use keel_tests::server::CatalogServer;
 
 use crate::Result;
@@ -32,6 +32,7 @@ pub(crate) fn rows(keel: &Path) -> Result<Vec<Row>> {
         std::fs::write(path, text)?;
     }
     server.site.push("bench");
+    server.command(&["notify"]);
     let line = Line::to(server.agents_address());
     let host = AgentHost::join_over(&line, &server, "db-1");
     let root = folder.path().join("root");
@@ -41,6 +42,7 @@ pub(crate) fn rows(keel: &Path) -> Result<Vec<Row>> {
     let apply = || cost(&[&*keel, "apply", &site.to_string_lossy(), "--host", "db-1", "--root", &*root]);
     let home = host.path("");
     let round = || cost(&[&*keel, "agent", "--once", "--root", &home.to_string_lossy()]);
+    until("there is a catalog", || host.once().status.success());
     // Neither a site nor a file that was written in the last two seconds is trusted.
     (apply()?, round()?);
     std::thread::sleep(Duration::from_secs(3));

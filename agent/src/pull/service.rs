@@ -26,6 +26,7 @@ use super::schedule::Schedule;
 use super::settings::AgentSettings;
 use super::signals;
 use super::standing::Standing;
+use super::watch::WatchList;
 use crate::cli::print_error;
 use crate::error::{Error, Result};
 use crate::state::lock::Lock;
@@ -98,6 +99,9 @@ impl<'a> Service<'a> {
         let host = node.host.as_str();
         let schedule = Schedule::new(host, settings.interval, Duration::ZERO, now());
         let since_last = super::catalogs::Catalogs::of(home, host).age();
+        // A run leaves the list of what to watch; without it the last run is as good as long ago.
+        let is_blind = settings.watch && WatchList::load(home).is_none();
+        let since_last = since_last.map(|since| if is_blind { since.max(settings.interval) } else { since });
         let course = Course::new(schedule, schedule.first(host, Duration::ZERO, since_last));
         let standing = Standing::new(host);
         let listeners = Listeners::begin(home, &settings, &sender);
