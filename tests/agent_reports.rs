@@ -67,7 +67,7 @@ fn cut_deliveries(line: &Line, host: &AgentHost, seeds: std::ops::Range<u64>) ->
     for seed in seeds.clone() {
         while runs < 10 * (seeds.end - seeds.start) {
             let turn = draw(seed ^ runs << 32, u64::MAX);
-            let way = usize::from(turn % 2 == 0);
+            let way = usize::from(turn.is_multiple_of(2));
             // Within two reports: as a rule one or two wait.
             let reach = before[way] + usize::try_from(draw(turn, 2 * (whole[way] - before[way]) as u64)).unwrap();
             match (turn % LEFT_ALONE, way) {

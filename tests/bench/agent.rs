@@ -44,7 +44,8 @@ pub(crate) fn rows(keel: &Path) -> Result<Vec<Row>> {
     let round = || cost(&[&*keel, "agent", "--once", "--root", &home.to_string_lossy()]);
     until("there is a catalog", || host.once().status.success());
     // Neither a site nor a file that was written in the last two seconds is trusted.
-    (apply()?, round()?);
+    apply()?;
+    round()?;
     std::thread::sleep(Duration::from_secs(3));
     let (base, agent) = in_turns(apply, round)?;
     let extra = agent.cpu.saturating_sub(base.cpu);
