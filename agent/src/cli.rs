@@ -125,6 +125,10 @@ pub fn command() -> clap::Command {
 
 /// Runs one command line and returns the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(root) = agent::root_to_stay_for(&arguments) {
+        return agent::stay(&root).unwrap_or_else(|error| leave(&error, Paint { colour: false }));
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -134,16 +138,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let context = Context { environment: Environment::read(), colour: cli.color };
-    match run(cli.command, &context) {
-        Ok(code) => code,
-        Err(error) => {
-            if error.kind != Kind::BrokenPipe {
-                let label = context.paint_errors().red("keel:");
-                print_error(&format!("{label} {error}\n"));
-            }
-            error.exit_code()
-        }
+    run(cli.command, &context).unwrap_or_else(|error| leave(&error, context.paint_errors()))
+}
+
+/// Says what went wrong, and returns the exit code.
+fn leave(error: &Error, paint: Paint) -> u8 {
+    if error.kind != Kind::BrokenPipe {
+        print_error(&format!("{} {error}\n", paint.red("keel:")));
     }
+    error.exit_code()
 }
 
 fn run(command: Command, context: &Context) -> Result<u8> {

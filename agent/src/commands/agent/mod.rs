@@ -5,12 +5,15 @@ mod pause;
 pub(super) mod round;
 mod status;
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use clap::{Args, Subcommand};
 
 use crate::cli::Context;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::pull::home::Home;
 use crate::pull::settings::AgentSettings;
 use crate::pull::{process, self_check, service};
@@ -60,12 +63,40 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
         Some(Action::Enable) => pause::enable(&home),
         Some(Action::Round(arguments)) => round::run(arguments, &home),
         None if arguments.once => round::once(&home, context),
-        None => {
-            process::normalise();
-            let settings = ready(&home)?;
-            service::run(&home, settings)
-        }
+        None => begin_to_stay(&home),
     }
+}
+
+/// The name under which the program is the agent that stays.
+const STAYING: &str = "keel-agent";
+
+/// Starts the program anew in the same process, under the name of the agent that stays: what was needed
+/// to understand a command line is then no longer in memory.
+fn begin_to_stay(home: &Home) -> Result<u8> {
+    process::normalise();
+    ready(home)?;
+    let failed = |error: std::io::Error| Error::host(format!("cannot start this program anew: {error}"));
+    let program = std::env::current_exe().map_err(failed)?;
+    Err(failed(Command::new(program).arg0(STAYING).arg(&home.root).exec()))
+}
+
+/// The host's root folder, if this is the command line of an agent that stays.
+pub fn root_to_stay_for(arguments: &[OsString]) -> Option<PathBuf> {
+    match arguments {
+        [name, root] if name == STAYING => Some(PathBuf::from(root)),
+        _ => None,
+    }
+}
+
+/// Stays until it is asked to stop.
+///
+/// # Errors
+/// As [`run`].
+pub fn stay(root: &Path) -> Result<u8> {
+    process::normalise();
+    let home = Home::below(root)?;
+    let settings = ready(&home)?;
+    service::run(&home, settings)
 }
 
 /// What every run begins with: settings, folders, and nobody who could meddle with them.
@@ -74,4 +105,18 @@ fn ready(home: &Home) -> Result<AgentSettings> {
     home.make_folders()?;
     self_check::check(home)?;
     Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_name_of_the_agent_that_stays_makes_one() {
+        let root = |words: &[&str]| root_to_stay_for(&words.iter().map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(root(&["keel-agent", "/"]), Some(PathBuf::from("/")));
+        for other in [&["keel", "agent"][..], &["keel-agent"], &["/usr/bin/keel-agent", "status", "--json"], &[]] {
+            assert_eq!(root(other), None, "{other:?}");
+        }
+    }
 }
