@@ -269,12 +269,11 @@ impl Scope {
 
 /// What stands between the braces of a text that begins with `{{` and ends with `}}`, and where it begins.
 fn whole_expression(source: &str) -> Option<(&str, usize)> {
-    let trimmed = source.trim();
-    let inside = trimmed.strip_prefix("{{")?.strip_suffix("}}")?;
-    let start = source.len() - source.trim_start().len() + 2;
+    // Blanks and line breaks around the braces belong to the text: the end of a file's last line, say.
+    let inside = source.strip_prefix("{{")?.strip_suffix("}}")?;
     let (inside, start) = match inside.strip_prefix(['-', '+']) {
-        Some(rest) if rest.starts_with(char::is_whitespace) => (rest, start + 1),
-        _ => (inside, start),
+        Some(rest) if rest.starts_with(char::is_whitespace) => (rest, 3),
+        _ => (inside, 2),
     };
     let inside = inside.strip_suffix('-').filter(|rest| rest.ends_with(char::is_whitespace)).unwrap_or(inside);
     Some((inside, start))

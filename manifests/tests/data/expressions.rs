@@ -16,7 +16,9 @@ fn code(text: &str) -> &'static str {
 #[test]
 fn a_whole_expression_keeps_its_type() {
     assert_eq!(value("{{ 1 + 1 }}"), Value::Int(2));
-    assert_eq!(value("  {{ [1, 'a', none] }}  "), Value::List(vec![Value::Int(1), Value::from("a"), Value::Null]));
+    assert_eq!(value("{{ [1, 'a', none] }}"), Value::List(vec![Value::Int(1), Value::from("a"), Value::Null]));
+    assert_eq!(value("{{ 'a' }}\n"), Value::from("a\n"), "a line's end is no part of the expression");
+    assert_eq!(value(" {{ 1 }} "), Value::from(" 1 "));
     assert_eq!(value("{{ {'z': 1, 'a': true} }}"), map(&[("z", Value::Int(1)), ("a", Value::Bool(true))]));
     assert_eq!(value("{{- 1 -}}"), Value::Int(1));
     assert_eq!(value("{{ 1 }}{{ 2 }}"), Value::from("12"));
