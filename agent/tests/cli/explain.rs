@@ -32,6 +32,12 @@ fn a_parameter_tells_its_default_its_variable_and_its_use() {
     }
     let wrong = stage.keel(&["explain", "web.prot", "--host", "h"]).expect(64);
     assert!(wrong.err.contains("did you mean `web.port`"), "{}", wrong.err);
+    let module = stage.keel(&["explain", "web", "--host", "h"]).expect(0);
+    assert!(module.out.contains("web = "), "the table of that name: {}", module.out);
+    stage.write("site/inventory/hosts.toml", "[hosts.h]\nvars = { name = \"w\" }\n");
+    stage.manifest("use web name=w");
+    let module = stage.keel(&["explain", "web", "--host", "h"]).expect(64);
+    assert!(module.err.contains("its parameters, web.port, web.name"), "{}", module.err);
     let data = stage.keel(&["explain", "web.name", "--host", "h", "--json"]).expect(0).out;
     let data: serde_json::Value = serde_json::from_str(&data).unwrap();
     assert_eq!((data["value"].as_str(), data["parameter"]["module"].as_str()), (Some("w"), Some("web")));

@@ -43,9 +43,14 @@ impl Site {
             Ok(Some(Value::Map(map))) => map.into_iter().map(|(name, _)| name).collect(),
             _ => Vec::new(),
         };
-        let parameters = self.sources.module(table).map(|(_, module)| module.parameters.as_slice()).unwrap_or_default();
-        names.extend(parameters.iter().map(|parameter| parameter.name.text.to_string()));
+        names.extend(self.parameters_of(table).unwrap_or_default());
         names.iter().map(|name| format!("{table}.{name}")).collect()
+    }
+
+    /// The parameters of a module that the site uses; none if it uses no such module.
+    pub fn parameters_of(&self, module: &str) -> Option<Vec<String>> {
+        let (_, module) = self.sources.module(module)?;
+        Some(module.parameters.iter().map(|parameter| parameter.name.text.to_string()).collect())
     }
 
     fn parameter(&self, key: &str) -> Option<(&ModulePlace, &str, &Parameter)> {

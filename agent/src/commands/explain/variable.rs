@@ -2,6 +2,7 @@
 
 use keel_manifests::diagnostic::did_you_mean;
 use keel_manifests::explanation::{Candidate, ExplainedParameter, Explanation};
+use keel_manifests::site::Site;
 use serde_json::json;
 
 use super::Arguments;
@@ -18,12 +19,20 @@ pub(super) fn explain(arguments: &Arguments, context: &Context) -> Result<()> {
     // The table of a misspelt name may be there.
     let found = explanation.filter(|explanation| explanation.value.is_some() || explanation.parameter.is_some());
     let explanation = found.ok_or_else(|| {
-        let names = loaded.site.names_beside(&host, &arguments.what);
-        let hint = did_you_mean(&arguments.what, names.iter().map(String::as_str));
-        let hint = hint.unwrap_or_else(|| "a variable's name, (type)title for a resource, or a code such as KE0101".to_owned());
-        Error::usage(format!("host {host} has no variable {}", arguments.what)).hint(hint)
+        Error::usage(format!("host {host} has no variable {}", arguments.what)).hint(advice(&loaded.site, &host, &arguments.what))
     })?;
     if arguments.json { print_json(&explanation_json(&explanation)) } else { print(&explanation_text(&explanation, context.paint())) }
+}
+
+/// What somebody may have meant who asked for what is not there.
+fn advice(site: &Site, host: &str, what: &str) -> String {
+    if let Some(parameters) = site.parameters_of(what) {
+        let names: Vec<String> = parameters.iter().map(|name| format!("{what}.{name}")).collect();
+        return format!("{what} is a module: '(module){what}', or one of its parameters, {}", names.join(", "));
+    }
+    let names = site.names_beside(host, what);
+    let near = did_you_mean(what, names.iter().map(String::as_str));
+    near.unwrap_or_else(|| "a variable's name, (type)title for a resource, or a code such as KE0101".to_owned())
 }
 
 fn explanation_json(explanation: &Explanation) -> serde_json::Value {
