@@ -40,12 +40,12 @@ attributes! {
         /// Who may: users, `%GROUP`, `#ID`.
         pub user: Vec<String>,
         /// What they may run: absolute paths with arguments as sudoers has them, or `ALL`. Without arguments
-        /// any will do; `""` behind the path stands for none.
-        pub commands: Vec<String> = vec!["ALL".to_owned()],
-        /// As whom: a user, `user:group`, or `ALL`.
-        pub runas: String = "ALL".to_owned(),
-        /// On which hosts, for files that several hosts share.
-        pub host: String = "ALL".to_owned(),
+        /// any will do; `""` behind the path stands for none. Not given: `ALL`.
+        pub commands: Vec<String>,
+        /// As whom: a user, or `user:group`. Not given: `ALL`.
+        pub runas: Option<String>,
+        /// On which hosts, for files that several hosts share. Not given: `ALL`.
+        pub host: Option<String>,
         /// Whether nobody is asked for a password.
         pub nopasswd: bool = false,
         /// Whether the commands may start no others, such as a shell from an editor.
@@ -79,8 +79,8 @@ fn check(desired: &Sudo) -> Vec<AttributeError> {
         !text.is_empty() && !text.contains(|c: char| c.is_control() || c.is_whitespace() || matches!(c, ',' | '=' | '(' | ')' | '!'))
     };
     refuse(!desired.user.iter().all(is_word), "user", "is a user, \"%GROUP\" or \"#ID\"; several are a list");
-    refuse(!is_word(&desired.host), "host", "is a host or ALL");
-    refuse(!is_word(&desired.runas), "runas", "is a user, \"user:group\" or ALL");
+    refuse(desired.host.as_ref().is_some_and(|host| !is_word(host)), "host", "is a host or ALL");
+    refuse(desired.runas.as_ref().is_some_and(|runas| !is_word(runas)), "runas", "is a user, \"user:group\" or ALL");
     let is_command = |command: &String| (command.starts_with('/') || command == "ALL") && !command.contains(['\n', '\r', '#']);
     refuse(!desired.commands.iter().all(is_command), "commands", "are absolute paths with arguments, or ALL");
     refuse(
@@ -88,7 +88,6 @@ fn check(desired: &Sudo) -> Vec<AttributeError> {
         "commands",
         "are a list; a comma in an argument is written `\\,`",
     );
-    refuse(desired.commands.is_empty(), "commands", "cannot be an empty list");
     errors
 }
 
@@ -110,7 +109,9 @@ impl Sudo {
     fn rule(&self) -> String {
         let tags = [(self.nopasswd, "NOPASSWD: "), (self.noexec, "NOEXEC: "), (self.setenv, "SETENV: ")];
         let tags: String = tags.into_iter().filter(|(given, _)| *given).map(|(_, tag)| tag).collect();
-        format!("{} {}=({}) {tags}{}\n", self.user.join(", "), self.host, self.runas, self.commands.join(", "))
+        let word = |word: &Option<String>| word.clone().unwrap_or_else(|| "ALL".to_owned());
+        let commands = if self.commands.is_empty() { "ALL".to_owned() } else { self.commands.join(", ") };
+        format!("{} {}=({}) {tags}{commands}\n", self.user.join(", "), word(&self.host), word(&self.runas))
     }
 
     fn file(&self, host: &Host) -> Result<JudgedFile, Failure> {

@@ -18,9 +18,9 @@ choices! {
     /// What kind of key is made.
     pub enum Algorithm {
         /// ECDSA on the curve P-256, which everybody can read.
-        P256 = "ecdsa-p256",
+        P256 = "p256",
         /// ECDSA on the curve P-384.
-        P384 = "ecdsa-p384",
+        P384 = "p384",
         /// Ed25519, which browsers cannot read.
         Ed25519 = "ed25519",
     }
@@ -58,14 +58,14 @@ attributes! {
         pub key: Option<AbsolutePath>,
         /// The hosts' names and addresses that it is good for; `*.example.org` is for all below.
         pub names: Vec<String>,
-        /// What it proves.
-        pub usage: Vec<Usage> = vec![Usage::Server, Usage::Client],
+        /// What it proves: `server`, `client`. Not given: both.
+        pub usage: Vec<Usage>,
         /// Whether it is an authority's, which signs others.
         pub authority: bool = false,
-        /// How long it is good for, up to a year.
-        pub valid_for: Span = Span(Duration::from_secs(365 * DAY)),
-        /// How long before its end it is made anew.
-        pub renew_before: Span = Span(Duration::from_secs(30 * DAY)),
+        /// How long it is good for, up to a year, which is also what holds when it is not given.
+        pub valid_for: Span = Span(Duration::from_secs(31_536_000)),
+        /// How long before its end it is made anew; 30 days if not given.
+        pub renew_before: Span = Span(Duration::from_secs(2_592_000)),
         /// The certificate of the authority that signs it, as PEM, or the absolute path of its file on the host.
         /// Not given: it is signed by itself.
         pub ca_certificate: Option<Text>,
@@ -79,8 +79,8 @@ attributes! {
         pub key_owner: Option<Account>,
         /// The key's group. Not given: as it is.
         pub key_group: Option<Account>,
-        /// The mode of the key.
-        pub key_mode: ModeSpec = ModeSpec::Octal(0o600),
+        /// The mode of the key. Not given: 0600.
+        pub key_mode: Option<ModeSpec>,
     }
     check |desired| { check(desired) }
 }
@@ -107,13 +107,12 @@ fn check(desired: &Certificate) -> Vec<AttributeError> {
         "is required where the title is no host's name",
     );
     refuse(!desired.names.iter().all(|name| is_host(name)), "names", "are names and addresses of hosts");
-    refuse(desired.usage.is_empty(), "usage", "cannot be an empty list");
     refuse(desired.ca_certificate.is_some() != desired.ca_key.is_some(), "ca_key", "and `ca_certificate` belong together");
     let open_key = desired.ca_key.as_ref().is_some_and(|key| !key.is_secret() && as_path(key).is_none());
     refuse(open_key, "ca_key", "stands open in the manifest; give a secret or the path of a file on the host");
     refuse(desired.valid_for.0 < Duration::from_secs(3600), "valid_for", "is an hour or more");
     refuse(desired.renew_before.0 >= desired.valid_for.0, "renew_before", "is shorter than `valid_for`");
-    let readable = matches!(desired.key_mode, ModeSpec::Octal(mode) if mode & 0o007 != 0);
+    let readable = matches!(desired.key_mode, Some(ModeSpec::Octal(mode)) if mode & 0o007 != 0);
     refuse(readable, "key_mode", "lets everybody read the key");
     refuse(desired.path() == desired.key_path(), "key", "is the file of the certificate");
     let paths = [("certificate", &desired.certificate), ("key", &desired.key)];
@@ -161,6 +160,14 @@ impl Certificate {
         names.sort();
         names.dedup();
         names
+    }
+
+    /// What it proves, in order, each once.
+    pub(super) fn all_usages(&self) -> Vec<Usage> {
+        let mut usages = if self.usage.is_empty() { vec![Usage::Server, Usage::Client] } else { self.usage.clone() };
+        usages.sort();
+        usages.dedup();
+        usages
     }
 
     /// What it is, for plans.

@@ -69,7 +69,7 @@ fn params(desired: &Certificate, now: u64, is_signed: bool) -> Result<Certificat
         Usage::Server => ExtendedKeyUsagePurpose::ServerAuth,
         Usage::Client => ExtendedKeyUsagePurpose::ClientAuth,
     };
-    params.extended_key_usages = desired.usage.iter().map(purpose).collect();
+    params.extended_key_usages = desired.all_usages().iter().map(purpose).collect();
     Ok(params)
 }
 

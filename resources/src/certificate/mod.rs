@@ -180,7 +180,7 @@ fn ownership(host: &Host, desired: &Certificate, stat: Option<Stat>) -> Result<(
     };
     let uid = desired.owner_id(|name| accounts.user_id(name)).map_err(|name| unknown("user", &name))?;
     let gid = desired.group_id(|name| accounts.group_id(name)).map_err(|name| unknown("group", &name))?;
-    let mode = desired.key_mode.resolve(0o600, false);
+    let mode = desired.key_mode.as_ref().map_or(0o600, |mode| mode.resolve(0o600, false));
     let mut changes = Vec::new();
     if let Some(stat) = stat {
         if stat.mode & 0o7777 != mode {

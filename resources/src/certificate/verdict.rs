@@ -61,7 +61,7 @@ pub(super) fn verdict(pem: &str, key: &KeyPair, desired: &Certificate, authority
     if found.public_key().raw != key.subject_public_key_info() {
         return Some("for another key".to_owned());
     }
-    if found.is_ca() != desired.authority || !desired.authority && usages(&found) != sorted(&desired.usage) {
+    if found.is_ca() != desired.authority || !desired.authority && usages(&found) != desired.all_usages() {
         return Some("for another usage".to_owned());
     }
     if let Some(why) = signature(&found, &ders, desired, authority) {
@@ -106,13 +106,6 @@ fn usages(found: &X509Certificate<'_>) -> Vec<Usage> {
     let Ok(Some(usage)) = found.extended_key_usage() else { return Vec::new() };
     let given = [(usage.value.server_auth, Usage::Server), (usage.value.client_auth, Usage::Client)];
     given.into_iter().filter(|(given, _)| *given).map(|(_, usage)| usage).collect()
-}
-
-fn sorted(usages: &[Usage]) -> Vec<Usage> {
-    let mut usages = usages.to_vec();
-    usages.sort();
-    usages.dedup();
-    usages
 }
 
 /// The day of a time, in UTC.
