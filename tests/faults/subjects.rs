@@ -232,7 +232,7 @@ pub(crate) const SUBJECTS: &[Subject] = &[
             json_file "/etc/a.json" { values { "a.b" 2; c #null; }; }
             toml_file "/etc/a.toml" { values { "a.b" 2; c #null; }; }
             yaml_file "/etc/a.yaml" { values { "a.b" 2; c #null; }; }
-            xml_value "/etc/a.xml" { values { "/a/@b" 2; "/a/c" #null; }; }
+            xml_value "/etc/a.xml" { values { "/a/b" 2; "/a/c" #null; }; }
             json_file "/etc/b.json" { values { a "x"; }; }
             yaml_file "/etc/b.yaml" { values { "a.b" "x"; }; }
         "#,
