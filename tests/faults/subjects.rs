@@ -227,6 +227,7 @@ pub(crate) const SUBJECTS: &[Subject] = &[
             ("/etc/a.json", "{\"a\": {\"b\": 1}, \"c\": 2}"),
             ("/etc/a.toml", "c = 2 # c\n[a]\nb = 1\n"),
             ("/etc/a.yaml", "a:\n  b: 1 # b\nc: 2\n"),
+            ("/etc/a.xml", "<a><b>1</b><c/></a>\n"),
         ],
         manifest: r#"
             json_file "/etc/a.json" { values { "a.b" 2; c #null; }; }
