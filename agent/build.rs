@@ -1,7 +1,5 @@
 //! How the program is linked.
 
-#![expect(clippy::print_stdout, reason = "this is how one speaks to cargo")]
-
 fn main() {
     // Packed relocations: the others are read at every start and stay in the memory of the agent, nearly a
     // mebibyte. They need glibc 2.36, which Debian has had since 12.
