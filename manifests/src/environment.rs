@@ -77,6 +77,9 @@ impl Environments {
     /// The value of an expression that is kept ready, perhaps undefined; none if it is not kept.
     pub(crate) fn ready_expression(&self, expression: &str, context: Value) -> Option<Result<Value, EvalError>> {
         let template = self.ready.get_template(&format!("{EXPRESSION}{expression}")).ok()?;
+        if template.source() == NO_EXPRESSION {
+            return None;
+        }
         let captured = template.render_captured_to(context, &mut std::io::sink());
         Some(match captured {
             Ok(captured) => Ok(captured.state().lookup(READY_VALUE).unwrap_or_default()),
@@ -109,6 +112,8 @@ const TEXT: &str = "text:";
 const READY_VALUE: &str = "keel_value";
 const READY_BEFORE: &str = "\u{FDD2}% set keel_value = ";
 const READY_AFTER: &str = " %\u{FDD2}";
+/// What stands for a text that is none: `{{ a }}/{{ b }}` is taken for one expression at first, for every host.
+const NO_EXPRESSION: &str = "";
 /// The most expressions and texts that are kept ready.
 const MAX_READY: usize = 50_000;
 
@@ -117,11 +122,10 @@ fn make_ready(name: &str) -> Option<String> {
     if let Some(text) = name.strip_prefix(TEXT) {
         return Some(Bounded::template(text, &text_syntax()).ok()?.source.into_owned());
     }
-    let expression = name.strip_prefix(EXPRESSION)?;
-    let bounded = Bounded::expression(expression).ok()?.source;
+    let bounded = Bounded::expression(name.strip_prefix(EXPRESSION)?).ok()?.source;
     // A block takes more than one expression, and nothing may end it early.
-    minijinja::machinery::parse_expr(&bounded).ok().filter(|_| !bounded.contains('\u{FDD2}'))?;
-    Some(format!("{READY_BEFORE}{bounded}{READY_AFTER}"))
+    let is_expression = !bounded.contains('\u{FDD2}') && minijinja::machinery::parse_expr(&bounded).is_ok();
+    Some(if is_expression { format!("{READY_BEFORE}{bounded}{READY_AFTER}") } else { NO_EXPRESSION.to_owned() })
 }
 
 /// In attributes only `{{ }}` is special: `{%` and `${#list}` are ordinary text there.

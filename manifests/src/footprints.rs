@@ -1,7 +1,7 @@
 //! What resources touch, compared: two writers of one thing need an order, and the relations as a
 //! whole must not go in a circle. Works on catalogs alone, so that any of them can be checked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use keel_engine::catalog::{Catalog, Resource};
 use keel_engine::footprint::Footprint;
@@ -27,10 +27,11 @@ const FINDINGS_MAX: usize = 50;
 /// Checks a catalog. `footprints` are those of its resources, in their order.
 pub(crate) fn check(catalog: &Catalog, footprints: &[Footprint]) -> Vec<Finding> {
     let mut findings = same_things(catalog, footprints);
-    findings.extend(whole_and_parts(catalog, footprints));
+    let writers = writers(footprints);
+    findings.extend(whole_and_parts(catalog, &writers));
     findings.extend(own_files(catalog, footprints));
     match Graph::build(catalog, footprints) {
-        Ok(graph) => findings.extend(unordered_writes(catalog, footprints, &graph)),
+        Ok(graph) => findings.extend(unordered_writes(catalog, footprints, &writers, &graph)),
         Err(cycle) => findings.push(say_cycle(&cycle)),
     }
     findings.extend(absent_parents(catalog, footprints));
@@ -82,12 +83,17 @@ fn is_at_or_below(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Who writes each key.
-fn writers(footprints: &[Footprint]) -> BTreeMap<&str, BTreeSet<usize>> {
-    let mut writers: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+/// Who writes each key, by position, each once and in their order.
+type Writers<'f> = BTreeMap<&'f str, Vec<usize>>;
+
+fn writers(footprints: &[Footprint]) -> Writers<'_> {
+    let mut writers = Writers::new();
     for (position, footprint) in footprints.iter().enumerate() {
         for key in &footprint.writes {
-            writers.entry(key).or_default().insert(position);
+            let positions = writers.entry(key).or_default();
+            if positions.last() != Some(&position) {
+                positions.push(position);
+            }
         }
     }
     writers
@@ -95,10 +101,9 @@ fn writers(footprints: &[Footprint]) -> BTreeMap<&str, BTreeSet<usize>> {
 
 /// Who writes all of a file undoes what another one writes into a part of it, in every run anew and in
 /// whatever order.
-fn whole_and_parts(catalog: &Catalog, footprints: &[Footprint]) -> Vec<Finding> {
-    let writers = writers(footprints);
+fn whole_and_parts(catalog: &Catalog, writers: &Writers<'_>) -> Vec<Finding> {
     let mut pairs: BTreeMap<(usize, usize), &str> = BTreeMap::new();
-    for (key, of_part) in &writers {
+    for (key, of_part) in writers {
         let Some((file, _)) = key.split_once('#') else { continue };
         for (whole, part) in writers.get(file).into_iter().flatten().flat_map(|whole| of_part.iter().map(move |part| (*whole, *part))) {
             if whole != part && pairs.len() < FINDINGS_MAX {
@@ -120,10 +125,9 @@ fn say_whole_and_part(catalog: &Catalog, whole: usize, part: usize, file: &str) 
 }
 
 /// Two writers of one key, in whatever form, come one after the other.
-fn unordered_writes(catalog: &Catalog, footprints: &[Footprint], graph: &Graph) -> Vec<Finding> {
+fn unordered_writes(catalog: &Catalog, footprints: &[Footprint], writers: &Writers<'_>, graph: &Graph) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (key, positions) in &writers(footprints) {
-        let positions: Vec<usize> = positions.iter().copied().collect();
+    for (key, positions) in writers {
         for (index, then) in positions.iter().enumerate() {
             for first in positions.get(..index).unwrap_or_default() {
                 if findings.len() >= FINDINGS_MAX {

@@ -126,7 +126,7 @@ impl SecretNames {
     /// # Errors
     /// Fails on broken tokens: something has cut or changed the text around a secret.
     pub(crate) fn split(&self, text: &str) -> Result<Option<Sealed>, BrokenToken> {
-        if !text.contains(TOKEN_START) && !text.contains(TOKEN_END) {
+        if text.is_ascii() || (!text.contains(TOKEN_START) && !text.contains(TOKEN_END)) {
             return Ok(None);
         }
         let mut parts = Vec::new();
