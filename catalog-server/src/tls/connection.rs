@@ -54,7 +54,8 @@ pub(super) async fn serve(stream: TcpStream, address: SocketAddr, acceptor: TlsA
     };
     let is_http2 = session.alpn_protocol() == Some(b"h2");
     let peer = Peer { address, presented, activity: Activity::new(Instant::now()) };
-    if is_http2 { serve_http2(tls, peer, router, stop).await } else { serve_http1(tls, peer, router, stop).await }
+    // Boxed: there are thousands of connections, and none needs room for the other protocol's state.
+    if is_http2 { Box::pin(serve_http2(tls, peer, router, stop)).await } else { Box::pin(serve_http1(tls, peer, router, stop)).await }
 }
 
 /// Hands a request to the routes, with who sent it.
