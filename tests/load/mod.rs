@@ -17,7 +17,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::server::CatalogServer;
+use crate::server::{CatalogServer, Usage};
 use agent::Agent;
 use figures::Latencies;
 pub use figures::{Figures, Phase};
@@ -44,6 +44,12 @@ pub struct Plan {
 /// How many agents are enrolled or asked for the first time at once.
 const AT_ONCE: usize = 64;
 
+/// What agents ask between their runs; the answer comes when there is something to say.
+const NEWS: &str = "/v1/news?after=1000000000000&wait_s=300";
+
+/// How often it is asked whether a commit is there.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// Limits that are not what is measured.
 const SETTINGS: &str = "[limits]\nconnections = 60000\nrequests = 20000\nhost_requests = 100000\nhost_requests_per_minute = 100000000\nenrolments_per_minute = 100000000\n";
 
@@ -56,7 +62,6 @@ pub fn run(plan: &Plan) -> Result<Figures> {
     setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
     let hosts: Vec<String> = (0..plan.agents).map(|number| format!("node{number}")).collect();
     let mut server = CatalogServer::prepare(SETTINGS);
-    push(&server, &hosts, plan, "one");
     server.resume();
     let operator = server.command(&["operator", "add", "load", "--role", "admin"]);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -64,15 +69,20 @@ pub fn run(plan: &Plan) -> Result<Figures> {
 
     let agents = runtime.block_on(agent::enrol_all(&server, operator.trim(), &hosts, AT_ONCE))?;
     let agents: Vec<Arc<Agent>> = agents.into_iter().map(Arc::new).collect();
-    figures.phases.push(measure(&server, "first catalogs, compiled on demand", || runtime.block_on(first(&server, &agents)))?);
+    figures.phases.push(measure(&server, "facts", || runtime.block_on(send_facts(&server, &agents)))?);
     figures.phases.push(measure(&server, "compiles after a push", || compile_ahead(&server, operator.trim(), &hosts, plan))?);
-    figures.phases.push(measure(&server, "changed catalogs", || runtime.block_on(ask_each(&server, &agents, AT_ONCE)))?);
+    figures.phases.push(measure(&server, "new catalogs", || runtime.block_on(ask_each(&server, &agents)))?);
     figures.phases.push(measure(&server, "unchanged catalogs", || runtime.block_on(unchanged(&server, &agents, plan)))?);
     figures.memory_mib = server.usage().peak_mib;
     server.kill();
     server.resume();
-    figures.phases.push(measure(&server, "all come back", || runtime.block_on(storm(&server, &agents, plan.storm)))?);
-    let usage = server.usage();
+    let mut usage = Usage::default();
+    let come_back = || {
+        let (done, then) = runtime.block_on(storm(&server, &agents, plan.storm))?;
+        usage = then;
+        Ok(done)
+    };
+    figures.phases.push(measure(&server, "all come back and wait for news", come_back)?);
     figures.memory_open_mib = usage.now_mib;
     figures.memory_mib = figures.memory_mib.max(usage.peak_mib);
     Ok(figures)
@@ -101,29 +111,20 @@ fn measure(server: &CatalogServer, name: &str, phase: impl FnOnce() -> Result<Do
     })
 }
 
-/// Commits the site with another word in it.
-fn push(server: &CatalogServer, hosts: &[String], plan: &Plan, word: &str) -> String {
-    for (path, text) in site::files(hosts, plan.resources, word) {
-        server.site.write(&path, &text);
-    }
-    server.site.push(word)
-}
-
-/// Every agent sends its facts and asks for its first catalog, on a connection of its own.
-async fn first(server: &CatalogServer, agents: &[Arc<Agent>]) -> Result<Done> {
+/// Every agent sends its facts, on a connection of its own.
+async fn send_facts(server: &CatalogServer, agents: &[Arc<Agent>]) -> Result<Done> {
     let address = server.agents_address();
     let work = move |agent: Arc<Agent>| async move {
         let mut wire = Wire::open(address, Arc::clone(&agent.config)).await?;
-        agent.send_facts(&mut wire).await?;
         let begun = Instant::now();
-        agent.ask(&mut wire, 200).await?;
+        agent.send_facts(&mut wire).await?;
         Ok(begun.elapsed())
     };
     each(agents, AT_ONCE, work).await
 }
 
-/// Every agent asks for a catalog that is another one than it has.
-async fn ask_each(server: &CatalogServer, agents: &[Arc<Agent>], at_once: usize) -> Result<Done> {
+/// Every agent asks for a catalog that it does not have, on a connection of its own.
+async fn ask_each(server: &CatalogServer, agents: &[Arc<Agent>]) -> Result<Done> {
     let address = server.agents_address();
     let work = move |agent: Arc<Agent>| async move {
         let mut wire = Wire::open(address, Arc::clone(&agent.config)).await?;
@@ -131,7 +132,7 @@ async fn ask_each(server: &CatalogServer, agents: &[Arc<Agent>], at_once: usize)
         agent.ask(&mut wire, 200).await?;
         Ok(begun.elapsed())
     };
-    each(agents, at_once, work).await
+    each(agents, AT_ONCE, work).await
 }
 
 /// Does something for each agent, some at a time.
@@ -187,10 +188,11 @@ async fn unchanged(server: &CatalogServer, agents: &[Arc<Agent>], plan: &Plan) -
     gather(tasks, begun).await
 }
 
-/// All agents come back to a server that has just started, evenly over a time, and stay.
-async fn storm(server: &CatalogServer, agents: &[Arc<Agent>], window: Duration) -> Result<Done> {
+/// All agents come back to a server that has just started, evenly over a time, and wait for news. Also says what
+/// the server uses when the last one is there.
+async fn storm(server: &CatalogServer, agents: &[Arc<Agent>], window: Duration) -> Result<(Done, Usage)> {
     let begun = Instant::now();
-    let stay = Arc::new(tokio::sync::Barrier::new(agents.len()));
+    let stay = Arc::new(tokio::sync::Barrier::new(agents.len() + 1));
     let mut tasks = JoinSet::new();
     let count = u32::try_from(agents.len())?;
     for (number, agent) in (0..count).zip(agents.iter().cloned()) {
@@ -202,19 +204,26 @@ async fn storm(server: &CatalogServer, agents: &[Arc<Agent>], window: Duration) 
             let asked = async {
                 let mut wire = Wire::open(address, Arc::clone(&agent.config)).await?;
                 agent.ask(&mut wire, 304).await?;
-                Result::Ok(wire)
+                let took = begun.elapsed();
+                wire.send("GET", NEWS, "", b"").await?;
+                Result::Ok((wire, took))
             };
             let wire = asked.await;
             match &wire {
-                Ok(_) => latencies.add(begun.elapsed()),
+                Ok((_, took)) => latencies.add(*took),
                 Err(error) => errors.push(format!("{}: {error}", agent.host)),
             }
-            // The connections stay open until the last one is there, as those of agents that wait for news do.
+            // Once all are there, and once more when they were counted.
+            stay.wait().await;
             stay.wait().await;
             (latencies, errors)
         });
     }
-    gather(tasks, begun).await
+    stay.wait().await;
+    let (took, usage) = (begun.elapsed(), server.usage());
+    stay.wait().await;
+    let done = gather(tasks, begun).await?;
+    Ok((Done { took, ..done }, usage))
 }
 
 async fn gather(mut tasks: JoinSet<(Latencies, Vec<String>)>, begun: Instant) -> Result<Done> {
@@ -228,10 +237,13 @@ async fn gather(mut tasks: JoinSet<(Latencies, Vec<String>)>, begun: Instant) ->
     Ok(done)
 }
 
-/// Pushes a commit that changes every catalog, and waits until hosts get it.
+/// Pushes a commit with a catalog for everybody, and waits until hosts get it.
 fn compile_ahead(server: &CatalogServer, token: &str, hosts: &[String], plan: &Plan) -> Result<Done> {
     let operator = server.operator(Some(token));
-    let commit = push(server, hosts, plan, "two");
+    for (path, text) in site::files(hosts, plan.resources) {
+        server.site.write(&path, &text);
+    }
+    let commit = server.site.push("load");
     let begun = Instant::now();
     server.command(&["notify"]);
     loop {
@@ -246,6 +258,7 @@ fn compile_ahead(server: &CatalogServer, token: &str, hosts: &[String], plan: &P
         if let Some(refused) = refused {
             return Err(format!("the server refuses the commit: {}", refused["refused"]).into());
         }
-        std::thread::sleep(Duration::from_millis(20));
+        // Each look is a handshake, which counts as the server's time.
+        std::thread::sleep(LOOK);
     }
 }

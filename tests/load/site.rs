@@ -5,14 +5,13 @@ use std::fmt::Write;
 /// How many resources one module makes.
 const PER_MODULE: usize = 50;
 
-/// The files of a site in which every host has about so many resources. `word` stands in every catalog: another
-/// word makes another catalog for every host.
-pub fn files(hosts: &[String], resources: usize, word: &str) -> Vec<(String, String)> {
+/// The files of a site in which every host has about so many resources.
+pub fn files(hosts: &[String], resources: usize) -> Vec<(String, String)> {
     let modules = resources.div_ceil(PER_MODULE).max(1);
     let mut files = vec![
         ("keel.toml".to_owned(), "name = \"load\"\n".to_owned()),
         ("inventory/hosts.toml".to_owned(), inventory(hosts)),
-        ("inventory/groups/all.toml".to_owned(), all(word)),
+        ("inventory/groups/all.toml".to_owned(), all()),
         ("inventory/groups/ams.toml".to_owned(), "tier = \"idc\"\n[vars]\nsite = \"ams\"\nresolver = \"10.1.0.53\"\n".to_owned()),
         ("inventory/groups/fra.toml".to_owned(), "tier = \"idc\"\n[vars]\nsite = \"fra\"\nresolver = \"10.2.0.53\"\n".to_owned()),
         ("manifests/site.kdl".to_owned(), root(modules)),
@@ -40,10 +39,10 @@ fn inventory(hosts: &[String]) -> String {
     text
 }
 
-fn all(word: &str) -> String {
-    format!(
-        "[vars]\nword = \"{word}\"\nworkers = \"{{{{ facts.cpus * 2 }}}}\"\nlisten = \"{{{{ host.address }}}}:8080\"\n\
-         [vars.limits]\nfiles = 4096\nprocesses = 512\n"
+fn all() -> String {
+    String::from(
+        "[vars]\nword = \"load\"\nworkers = \"{{ facts.cpus * 2 }}\"\nlisten = \"{{ host.address }}:8080\"\n\
+         [vars.limits]\nfiles = 4096\nprocesses = 512\n",
     )
 }
 
@@ -130,11 +129,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_word_is_another_site_and_hosts_are_all_there() {
+    fn there_are_as_many_modules_as_it_takes_and_all_hosts() {
         let hosts = ["a".to_owned(), "b".to_owned()];
-        let one = files(&hosts, 500, "one");
-        assert_eq!(one.iter().filter(|(path, _)| path.ends_with("module.kdl")).count(), 10);
-        assert_ne!(one, files(&hosts, 500, "two"));
-        assert!(one[1].1.contains("[hosts.b]"));
+        let site = files(&hosts, 500);
+        assert_eq!(site.iter().filter(|(path, _)| path.ends_with("module.kdl")).count(), 10);
+        assert!(site[1].1.contains("[hosts.b]"));
     }
 }

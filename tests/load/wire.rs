@@ -42,8 +42,8 @@ impl Wire {
         Ok(Self { stream, buffer: Vec::new() })
     }
 
-    /// One request; the connection stays open.
-    pub(super) async fn ask(&mut self, method: &str, path: &str, headers: &str, body: &[u8]) -> Result<Answer> {
+    /// Sends a request.
+    pub(super) async fn send(&mut self, method: &str, path: &str, headers: &str, body: &[u8]) -> Result<()> {
         let mut request = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{headers}").into_bytes();
         if method != "GET" {
             request.extend_from_slice(format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()).as_bytes());
@@ -52,6 +52,12 @@ impl Wire {
         request.extend_from_slice(body);
         self.stream.write_all(&request).await?;
         self.stream.flush().await?;
+        Ok(())
+    }
+
+    /// One request with its answer; the connection stays open.
+    pub(super) async fn ask(&mut self, method: &str, path: &str, headers: &str, body: &[u8]) -> Result<Answer> {
+        self.send(method, path, headers, body).await?;
         let end = loop {
             if let Some(at) = self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
                 break at + 4;
