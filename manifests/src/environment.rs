@@ -77,7 +77,7 @@ impl Environments {
     /// The value of an expression that is kept ready, perhaps undefined; none if it is not kept.
     pub(crate) fn ready_expression(&self, expression: &str, context: Value) -> Option<Result<Value, EvalError>> {
         let template = self.ready.get_template(&format!("{EXPRESSION}{expression}")).ok()?;
-        if template.source() == NO_EXPRESSION {
+        if template.source().is_empty() {
             return None;
         }
         let captured = template.render_captured_to(context, &mut std::io::sink());
