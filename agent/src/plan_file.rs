@@ -25,6 +25,7 @@ pub struct PlanFile {
     only: Vec<String>,
     skip: Vec<String>,
     prune_max: Option<usize>,
+    any_hour: bool,
     report: Report,
 }
 
@@ -41,6 +42,7 @@ impl PlanFile {
             only: arguments.only.clone(),
             skip: arguments.skip.clone(),
             prune_max: arguments.prune_max,
+            any_hour: arguments.any_hour,
             report: report.clone(),
         }
     }
@@ -78,6 +80,7 @@ impl PlanFile {
         arguments.only.clone_from(&self.only);
         arguments.skip.clone_from(&self.skip);
         arguments.prune_max = self.prune_max;
+        arguments.any_hour = self.any_hour;
         arguments
     }
 

@@ -71,6 +71,7 @@ mod tests {
             container,
             tags: Vec::new(),
             noop: false,
+            schedule: None,
         }));
         catalog
     }

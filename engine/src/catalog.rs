@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::digest::Digest;
+use crate::schedule::Schedule;
 use crate::value::Map;
 
 /// The compiled result for one host. Its identity is the blake3 of its binary form.
@@ -25,6 +26,8 @@ pub struct Catalog {
     pub gates: Vec<Gate>,
     /// What happens to resources that an earlier catalog had and this one has not.
     pub prune: Vec<PruneRule>,
+    /// The schedules that resources name.
+    pub schedules: Vec<Schedule>,
     /// The manifest files that origins point into.
     pub files: Vec<Arc<str>>,
 }
@@ -44,6 +47,8 @@ pub struct Resource {
     pub tags: Vec<String>,
     /// Only ever planned, whatever the run is.
     pub noop: bool,
+    /// The schedule outside of which it is not changed, by its name in [`Catalog::schedules`].
+    pub schedule: Option<String>,
 }
 
 /// A use of a module.
@@ -193,6 +198,7 @@ impl Catalog {
             relations: Vec::new(),
             gates: Vec::new(),
             prune: Vec::new(),
+            schedules: Vec::new(),
             files: Vec::new(),
         }
     }
@@ -233,6 +239,12 @@ impl Catalog {
             Node::Resource(position) => &self.resources[position].address,
             Node::Container(position) => &self.containers[position].address,
         }
+    }
+
+    /// The schedule that a resource has, if any.
+    pub fn schedule_of(&self, resource: &Resource) -> Option<&Schedule> {
+        let name = resource.schedule.as_ref()?;
+        self.schedules.iter().find(|schedule| schedule.name == *name)
     }
 
     /// The names of the modules that a resource stands in, the innermost first.

@@ -60,7 +60,15 @@ mod tests {
         let attributes = Map::from_iter([("mode".to_owned(), Value::from(mode))]);
         for (title, container) in [("/a", None), ("/b", Some(1))] {
             let address = Address::new("file", title);
-            catalog.resources.push(Resource { address, attributes: attributes.clone(), origin, container, tags: Vec::new(), noop: false });
+            catalog.resources.push(Resource {
+                address,
+                attributes: attributes.clone(),
+                origin,
+                container,
+                tags: Vec::new(),
+                noop: false,
+                schedule: None,
+            });
         }
         catalog
     }

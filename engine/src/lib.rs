@@ -26,6 +26,7 @@ pub mod protocol;
 pub mod queue;
 pub mod report;
 pub mod resource;
+pub mod schedule;
 pub mod schema;
 pub mod secret;
 pub mod text;

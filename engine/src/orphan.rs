@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::address::Address;
 use crate::catalog::{Catalog, Node, PruneRule, Relation, RelationWord, Resource};
+use crate::schedule::Schedule;
 use crate::value::Value;
 
 /// What becomes of the orphans of a run.
@@ -17,6 +18,8 @@ pub struct Orphans {
     pub released: Vec<Address>,
     /// The files that the origins of what is removed point into.
     pub files: Vec<Arc<str>>,
+    /// The schedules that what is removed had.
+    pub schedules: Vec<Schedule>,
 }
 
 /// More removals than a rule allows in one run.
@@ -41,7 +44,7 @@ pub fn sort(
     removal: impl Fn(&Resource) -> Option<Resource>,
 ) -> Result<Orphans, TooMany> {
     let declared: HashSet<&Address> = next.resources.iter().map(|resource| &resource.address).collect();
-    let mut orphans = Orphans { files: previous.files.clone(), ..Orphans::default() };
+    let mut orphans = Orphans { files: previous.files.clone(), schedules: previous.schedules.clone(), ..Orphans::default() };
     let mut removed_by_rule = vec![Vec::new(); next.prune.len()];
     for orphan in previous.resources.iter().rev().filter(|resource| !declared.contains(&resource.address)) {
         let rule = next.prune.iter().position(|rule| applies(rule, previous, orphan));
@@ -76,6 +79,10 @@ fn is_gone(orphan: &Resource) -> bool {
 
 /// Adds the removals behind everything else, one after the other.
 pub fn append(catalog: &mut Catalog, orphans: &mut Orphans) {
+    // What the new catalog says of a schedule counts also for what it no longer has.
+    let is_new = |schedule: &Schedule| catalog.schedules.iter().all(|known| known.name != schedule.name);
+    let adopted: Vec<Schedule> = std::mem::take(&mut orphans.schedules).into_iter().filter(is_new).collect();
+    catalog.schedules.extend(adopted);
     for mut resource in std::mem::take(&mut orphans.removed) {
         let position = catalog.resources.len();
         let origin = catalog.adopt_origin(&orphans.files, resource.origin);
@@ -111,7 +118,15 @@ mod tests {
         let mut catalog = Catalog::empty("h", "s");
         for title in titles {
             let (address, attributes) = (Address::new("file", *title), Map::new());
-            catalog.resources.push(Resource { address, attributes, origin: Origin::default(), container: None, tags: vec![], noop: false });
+            catalog.resources.push(Resource {
+                address,
+                attributes,
+                origin: Origin::default(),
+                container: None,
+                tags: vec![],
+                noop: false,
+                schedule: None,
+            });
         }
         let rule = |(name, max): &(&str, usize)| PruneRule { type_name: Some((*name).to_owned()), module: None, max: *max };
         catalog.prune = prune.iter().map(rule).collect();

@@ -126,7 +126,7 @@ pub enum Outcome {
     Failed,
     /// It was left out.
     Skipped,
-    /// It waits for another host, or for something that does.
+    /// It waits for another host or for its hour, or for something that does.
     Waiting,
     /// In a plan: it would be changed.
     WouldChange,
@@ -196,6 +196,13 @@ pub enum Reason {
     Stopped,
     /// It is `noop`.
     Noop,
+    /// It is not the time for its changes.
+    Schedule {
+        /// The schedule.
+        name: String,
+        /// When it opens next.
+        opens: String,
+    },
     /// It waits for another host's thing.
     Gate {
         /// The other host.

@@ -7,6 +7,7 @@ mod drafts;
 mod frame;
 mod outgoing;
 mod relations;
+mod schedules;
 mod sources;
 mod statements;
 mod uses;
@@ -25,6 +26,7 @@ use crate::syntax::Span;
 use drafts::{DraftContainer, Drafts, PendingOverride};
 pub(crate) use outgoing::{Outgoing, OutgoingRelations, points_elsewhere};
 use relations::PendingRelation;
+use schedules::Schedules;
 pub(crate) use uses::Usage;
 
 /// The most resources of a catalog.
@@ -75,6 +77,7 @@ pub(crate) struct Compiler<'s> {
     relation_count: usize,
     overrides: Vec<PendingOverride<'s>>,
     prune: Vec<PruneRule>,
+    schedules: Schedules,
     contents: MemoryContents,
     rendered_bytes: usize,
     /// A limit is passed: the rest is not looked at.
@@ -117,6 +120,7 @@ impl<'s> Compiler<'s> {
             relation_count: 0,
             overrides: Vec::new(),
             prune: site.data.config.prune.clone(),
+            schedules: Schedules::default(),
             contents: MemoryContents::default(),
             rendered_bytes: 0,
             stopped: false,

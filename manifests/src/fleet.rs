@@ -319,6 +319,7 @@ mod tests {
                 container: Some(0),
                 tags: Vec::new(),
                 noop: false,
+                schedule: None,
             });
         }
         catalog

@@ -4,6 +4,7 @@
 mod data;
 mod extras;
 mod parts;
+mod schedule;
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::syntax::{
     Assignment, AssignmentWord, Data, For, If, Let, Manifest, Module, Name, Override, Parameter, Prune, Resource, Say, Scalar, Statement,
     TypeDefaults, Use,
 };
-pub(crate) use extras::REFERENCE_HELP;
+pub(crate) use extras::{EXTRA_WORDS, REFERENCE_HELP};
 
 /// Lowers a parsed document. The tree lacks what could not be understood; errors say what that is.
 pub(crate) fn lower(file: &Arc<str>, document: &KdlDocument) -> (Manifest, Vec<Diagnostic>) {
@@ -33,11 +34,11 @@ enum Level {
 }
 
 /// What may stand at the top of a manifest.
-const TOP_WORDS: [&str; 7] = ["module", "host", "group", "on", "let", "defaults", "prune"];
+const TOP_WORDS: [&str; 8] = ["module", "host", "group", "on", "let", "defaults", "prune", "schedule"];
 
 /// Words of the language that cannot be used as names of resource types.
-pub(crate) const STATEMENT_WORDS: [&str; 14] =
-    ["module", "on", "use", "let", "for", "if", "elif", "else", "defaults", "override", "fail", "warn", "prune", "param"];
+pub(crate) const STATEMENT_WORDS: [&str; 15] =
+    ["module", "on", "use", "let", "for", "if", "elif", "else", "defaults", "override", "fail", "warn", "prune", "param", "schedule"];
 
 /// Collects what is wrong while it lowers.
 struct Lowerer<'l> {
@@ -88,6 +89,7 @@ impl<'l> Lowerer<'l> {
             ("let", _) => self.bindings(&parts),
             ("defaults", _) => Some(self.defaults(&parts)),
             ("prune", _) => self.prune(&parts),
+            ("schedule", _) => self.schedule(&parts).map(Statement::Schedule),
             (word, Level::Top) => {
                 self.outside(word, node);
                 None

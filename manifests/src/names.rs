@@ -10,7 +10,7 @@ use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::foreign_words;
 use crate::inventory::RESERVED_VARIABLES;
 use crate::kinds::parse_kind;
-use crate::lower::{REFERENCE_HELP, STATEMENT_WORDS};
+use crate::lower::{EXTRA_WORDS, REFERENCE_HELP, STATEMENT_WORDS};
 use crate::site::Site;
 use crate::sources::Source;
 use crate::syntax::{
@@ -87,6 +87,8 @@ impl Checker<'_> {
                     self.type_named(name);
                 }
             }
+            // Its texts are checked with each host's variables.
+            Statement::Schedule(_) => {}
         }
     }
 
@@ -164,8 +166,7 @@ impl Checker<'_> {
                 continue;
             }
             let more = if schema.attribute(SOURCE).is_some() { &[TEMPLATE][..] } else { &[] };
-            let words = ["require", "before", "notify", "subscribe", "when", "tag", "noop"];
-            let known = schema.attributes.iter().map(|attribute| attribute.name).chain(more.iter().copied()).chain(words);
+            let known = schema.attributes.iter().map(|attribute| attribute.name).chain(more.iter().copied()).chain(EXTRA_WORDS);
             let elsewhere =
                 foreign_words::attribute(schema.name, name, |here| schema.attribute(here).is_some()).or_else(|| did_you_mean(name, known));
             let help = elsewhere.unwrap_or_else(|| format!("`keel doc {}` lists its attributes", schema.name));

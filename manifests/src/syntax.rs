@@ -73,6 +73,8 @@ pub enum Statement {
     Say(Say),
     /// `prune TYPE max=N`
     Prune(Prune),
+    /// `schedule NAME range=HOURS days=DAYS timezone=ZONE`
+    Schedule(Schedule),
 }
 
 /// A named, parameterised set of resources.
@@ -134,6 +136,8 @@ pub struct Extras {
     pub tags: Vec<Literal>,
     /// `noop=#true`
     pub noop: Option<Literal>,
+    /// `schedule=NAME`
+    pub schedule: Option<Literal>,
 }
 
 /// A use of a module.
@@ -339,6 +343,19 @@ pub struct Prune {
     pub type_name: Option<Name>,
     /// The most that one run may remove.
     pub max: u32,
+}
+
+/// The hours in which changes may be made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Its name.
+    pub name: Name,
+    /// Parts of a day, each is enough.
+    pub ranges: Vec<Literal>,
+    /// Days of the week; every day if none.
+    pub days: Option<Literal>,
+    /// The zone whose clock counts; the host's own if none.
+    pub timezone: Option<Literal>,
 }
 
 impl Scalar {

@@ -132,6 +132,10 @@ impl Walk<'_> {
                 say.when.iter().for_each(|when| self.expression(when));
                 self.literal(&say.text);
             }
+            Statement::Schedule(schedule) => {
+                let texts = schedule.ranges.iter().chain(&schedule.days).chain(&schedule.timezone);
+                texts.for_each(|text| self.literal(text));
+            }
             Statement::Module(_) | Statement::Assignment(_) | Statement::Prune(_) => {}
         }
     }

@@ -74,6 +74,7 @@ fn catalog(relations: &[(usize, usize)]) -> Catalog {
         container: None,
         tags: Vec::new(),
         noop: false,
+        schedule: None,
     }));
     catalog.relations.extend(relations.iter().map(|(first, then)| Relation {
         first: Node::Resource(*first),

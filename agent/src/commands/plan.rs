@@ -16,9 +16,8 @@ use crate::error::{Error, Result};
 use crate::plan_file::PlanFile;
 use crate::progress;
 use crate::pull::home::Home;
-use crate::pull::preview::Choice;
 use crate::render::report::{self, Style};
-use crate::run::{self, Desired, Options};
+use crate::run::{self, Choice, Desired, Options};
 use crate::secrets::open::Opener;
 use crate::secrets::{identity, store};
 use crate::site_folder::SiteFolder;
@@ -59,6 +58,9 @@ pub struct RunArguments {
     /// Remove up to this many resources that are no longer declared, whatever the site's limit is.
     #[arg(long, value_name = "COUNT")]
     pub prune_max: Option<usize>,
+    /// Make changes at any hour, whatever their schedules say.
+    #[arg(long)]
+    pub any_hour: bool,
     /// Tell changes by the exit code, too: 2 changes, 4 failures, 6 both.
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -71,6 +73,13 @@ pub struct RunArguments {
     /// Show diffs of any length.
     #[arg(long)]
     pub full: bool,
+}
+
+impl RunArguments {
+    fn choice(&self) -> Choice {
+        let filter = Filter { only: self.only.clone(), skip: self.skip.clone() };
+        Choice { filter, prune_max: self.prune_max, any_hour: self.any_hour }
+    }
 }
 
 /// Runs it.
@@ -113,8 +122,7 @@ pub(super) fn server_home(site: Option<&Path>, arguments: &RunArguments, context
 
 /// Makes a run by the server's catalog.
 pub(super) fn from_server(home: &Home, arguments: &RunArguments, mode: Mode, context: &Context) -> Result<Report> {
-    let filter = Filter { only: arguments.only.clone(), skip: arguments.skip.clone() };
-    let choice = Choice { filter, prune_max: arguments.prune_max };
+    let choice = arguments.choice();
     match mode {
         Mode::Plan => round::preview(home, &choice, context),
         Mode::Apply => round::typed(home, choice, context),
@@ -161,9 +169,8 @@ pub(super) fn prepare(site: Option<&Path>, arguments: &RunArguments, mode: Mode,
 pub(super) fn make(prepared: Prepared, arguments: &RunArguments, mode: Mode, context: &Context) -> Result<Report> {
     let Prepared { folder, root, desired } = prepared;
     let stop = stop::on_signals()?;
-    let filter = Filter { only: arguments.only.clone(), skip: arguments.skip.clone() };
-    let options =
-        Options { root, name: run::new_name(), mode, filter, prune_max: arguments.prune_max, stop: &|| stop.is_asked(), gates: None };
+    let choice = arguments.choice();
+    let options = Options { root, name: run::new_name(), mode, choice, stop: &|| stop.is_asked(), gates: None };
     let opener = || {
         let path = context.environment.identity_file().ok_or_else(|| Error::host("there is no key to open secrets with"))?;
         Ok(Opener { identities: identity::load(&path)?, closed: store::all(&folder)? })

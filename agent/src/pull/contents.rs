@@ -146,7 +146,15 @@ mod tests {
         let mut catalog = Catalog::empty("h", "s");
         let attributes = Map::from_iter([("parts".to_owned(), Value::List(blobs.iter().map(|blob| Value::Blob(*blob)).collect()))]);
         let address = Address::new("file", "/a");
-        catalog.resources.push(Resource { address, attributes, origin: Origin::default(), container: None, tags: Vec::new(), noop: false });
+        catalog.resources.push(Resource {
+            address,
+            attributes,
+            origin: Origin::default(),
+            container: None,
+            tags: Vec::new(),
+            noop: false,
+            schedule: None,
+        });
         catalog
     }
 

@@ -9,9 +9,9 @@ use keel_engine::protocol::news::News;
 use keel_engine::protocol::reports::Trigger;
 use keel_engine::walk::Filter;
 
-use super::preview::Choice;
 use super::round::Order;
 use super::schedule::Schedule;
+use crate::run::Choice;
 
 /// How many runs local events may start in [`EARLY_WINDOW`]; a thing that is broken again and again is
 /// then left to the schedule.
@@ -127,7 +127,7 @@ impl Course {
             filter.only = touched.iter().map(|address| format!("({}){}", address.type_name, address.title)).collect();
         }
         touched.truncate(TOUCHED_MAX);
-        Some(Order { trigger: Trigger::Watch { touched }, choice: Choice { filter, prune_max: None } })
+        Some(Order { trigger: Trigger::Watch { touched }, choice: Choice { filter, ..Choice::default() } })
     }
 
     /// The run is over.

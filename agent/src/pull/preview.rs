@@ -8,7 +8,7 @@ use keel_engine::catalog::Catalog;
 use keel_engine::contents::{Blob, Contents};
 use keel_engine::digest::Digest;
 use keel_engine::report::{Mode, Report};
-use keel_engine::walk::{Filter, Gates, Progress};
+use keel_engine::walk::{Gates, Progress};
 
 use super::catalogs::{Catalogs, Delivered};
 use super::contents::ContentStore;
@@ -19,7 +19,7 @@ use super::round::facts;
 use super::server::{CatalogAnswer, NewCatalog, Server, client};
 use super::settings::AgentSettings;
 use crate::error::{Error, Result};
-use crate::run::{self, Desired, Options};
+use crate::run::{self, Choice, Desired, Options};
 use crate::secrets::identity;
 use crate::secrets::open::{Opener, has_sealed};
 
@@ -44,23 +44,13 @@ pub fn make(
     let gates = if asks { client(home, settings, &node).ok() } else { None };
     let gates = gates.and_then(|client| ServerGates::begin(home, client, &name, &catalog, delivered.id).ok());
     let gates = gates.as_ref().map(|gates| (gates as &dyn Gates, std::time::Duration::ZERO));
-    let Choice { filter, prune_max } = choice.clone();
-    let options = Options { root: home.root.clone(), name, mode: Mode::Plan, filter, prune_max, stop, gates };
+    let options = Options { root: home.root.clone(), name, mode: Mode::Plan, choice: choice.clone(), stop, gates };
     let contents = Arc::new(Fetched { store: ContentStore::of(home), server });
     let desired = Desired { catalog, bytes: delivered.bytes, contents };
     let opener = || Ok(Opener { identities: identity::load(&home.identity())?, closed: delivered.secrets });
     let mut report = run::make(desired, &options, opener, progress)?;
     report.warnings.extend(warnings);
     Ok(report)
-}
-
-/// What takes part in a run that somebody typed.
-#[derive(Debug, Clone, Default)]
-pub struct Choice {
-    /// Which resources.
-    pub filter: Filter,
-    /// How many orphans may be removed, instead of what the site says.
-    pub prune_max: Option<usize>,
 }
 
 /// The catalog that the next round would converge to.

@@ -132,6 +132,7 @@ mod tests {
                 container: None,
                 tags: Vec::new(),
                 noop: false,
+                schedule: None,
             });
         }
         let footprints = [

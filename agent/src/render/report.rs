@@ -153,6 +153,7 @@ pub fn reason_text(reason: &Reason) -> String {
         Reason::Filtered => "left out by --only or --skip".to_owned(),
         Reason::Stopped => "skipped, the run was asked to stop".to_owned(),
         Reason::Noop => "noop, only planned".to_owned(),
+        Reason::Schedule { name, opens } => format!("waiting for schedule {name}: opens {opens}"),
         Reason::Gate { host, target, why: None } => format!("waiting on {host}: {target}"),
         Reason::Gate { host, target, why: Some(why) } => format!("waiting on {host}: {target} ({why})"),
         Reason::DependencyWaiting { root } => format!("waiting, because {root} waits"),

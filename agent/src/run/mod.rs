@@ -2,6 +2,7 @@
 //! writes nothing, neither to the host nor to the agent's own state.
 
 mod removal;
+mod wall_clock;
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -44,14 +45,23 @@ pub struct Options<'a> {
     pub name: String,
     /// Plan or apply.
     pub mode: Mode,
-    /// Which resources take part.
-    pub filter: Filter,
-    /// How many orphans may be removed, instead of what the site says.
-    pub prune_max: Option<usize>,
+    /// What takes part, and how far it may go.
+    pub choice: Choice,
     /// Whether the run was asked to stop.
     pub stop: &'a (dyn Fn() -> bool + Sync),
     /// Who knows about other hosts, and how long an apply waits for them.
     pub gates: Option<(&'a dyn Gates, Duration)>,
+}
+
+/// What takes part in a run that somebody typed, and how far it may go.
+#[derive(Debug, Clone, Default)]
+pub struct Choice {
+    /// Which resources.
+    pub filter: Filter,
+    /// How many orphans may be removed, instead of what the site says.
+    pub prune_max: Option<usize>,
+    /// Whether changes are made at any hour, whatever their schedules say.
+    pub any_hour: bool,
 }
 
 /// What is to be converged to.
@@ -105,13 +115,14 @@ pub fn make(
         groups: &groups,
         host: &host,
         mode: options.mode,
-        filter: &options.filter,
+        filter: &options.choice.filter,
         workers: workers(),
         clock: &|| clock.elapsed(),
         started_ms,
         enforced: &memory.enforced,
         concealed: &concealed,
         stop: options.stop,
+        opening: &|schedule| if options.choice.any_hour { None } else { wall_clock::opening(schedule) },
         gates: options.gates.map(|(gates, _)| gates),
         patience: options.gates.map_or(Duration::ZERO, |(_, patience)| patience),
     };
@@ -170,7 +181,7 @@ fn before(
 
 fn warnings(orphans: Option<String>, catalog: &Catalog, options: &Options<'_>) -> Vec<String> {
     let stopped = (options.stop)().then(|| STOPPED.to_owned());
-    let unmatched = options.filter.unmatched(catalog);
+    let unmatched = options.choice.filter.unmatched(catalog);
     let unmatched = unmatched.into_iter().map(|word| nothing_is_meant(word, catalog));
     orphans.into_iter().chain(unmatched).chain(stopped).collect()
 }
@@ -220,7 +231,7 @@ fn sort_orphans(
 ) -> Result<(Orphans, Option<String>)> {
     let Some(previous) = previous.catalog() else { return Ok((Orphans::default(), None)) };
     let removal = |orphan: &Resource| removal::of(types, orphan);
-    let too_many = match orphan::sort(&previous, catalog, options.prune_max, removal) {
+    let too_many = match orphan::sort(&previous, catalog, options.choice.prune_max, removal) {
         Ok(orphans) => return Ok((orphans, None)),
         Err(too_many) => too_many,
     };

@@ -124,6 +124,7 @@ mod tests {
             container: None,
             tags: Vec::new(),
             noop: false,
+            schedule: None,
         }));
         let bytes = catalog.to_bytes().unwrap();
         (catalog, bytes)

@@ -9,5 +9,6 @@ mod orphans;
 mod outputs;
 mod plans;
 mod runs;
+mod schedules;
 mod secrets;
 mod stage;

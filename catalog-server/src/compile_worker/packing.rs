@@ -101,6 +101,7 @@ mod tests {
             container: None,
             tags: vec!["t".into()],
             noop: false,
+            schedule: None,
         });
         let packed = pack(&catalog, &SecretNames::default()).unwrap();
         assert_eq!(packed.contents, [blob]);

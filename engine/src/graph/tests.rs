@@ -18,6 +18,7 @@ fn catalog(titles: &[&str]) -> Catalog {
             container: None,
             tags: Vec::new(),
             noop: false,
+            schedule: None,
         });
     }
     catalog

@@ -93,7 +93,7 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
     fn may_join(&self, candidate: usize, batch: &[usize]) -> bool {
         let slot = &self.slots[candidate];
         let open = slot.end.is_none() && !slot.begun && slot.differs();
-        if !open || self.plans_only(candidate) || self.gatehouse.shut(candidate).is_some() {
+        if !open || self.plans_only(candidate) || self.gatehouse.shut(candidate).is_some() || self.shut_schedule(candidate).is_some() {
             return false;
         }
         let mark = self.marks[candidate];

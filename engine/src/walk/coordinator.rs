@@ -184,7 +184,8 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
     fn look_again(&mut self, resource: usize) {
         let nature = self.run.groups.nature(resource);
         let silent = targets(self.run.catalog, self.run.graph, &self.members, resource).is_empty();
-        let at_once = silent && !nature.serial && !nature.batch && !self.plans_only(resource) && !self.due.contains_key(&resource);
+        let free = !self.plans_only(resource) && self.shut_schedule(resource).is_none();
+        let at_once = silent && !nature.serial && !nature.batch && free && !self.due.contains_key(&resource);
         if !at_once {
             return self.send(Job::Observe(resource));
         }
@@ -204,6 +205,10 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
             Some(Ok(changes)) if plans_only => self.plan(resource, changes),
             Some(Ok(changes)) if changes.is_empty() => self.refresh_or_end(resource),
             Some(Ok(changes)) => {
+                if let Some(shut) = self.shut_schedule(resource) {
+                    self.slots[resource].changes = changes;
+                    return self.end(resource, Outcome::Waiting, Some(shut));
+                }
                 self.slots[resource].observation = Some(Ok(changes));
                 self.park(resource);
             }

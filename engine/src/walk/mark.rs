@@ -6,7 +6,7 @@
 pub(super) struct Mark {
     /// The first thing that failed.
     pub(super) failed: Option<usize>,
-    /// The first thing that waits for another host.
+    /// The first thing that waits.
     pub(super) waiting: Option<usize>,
     /// Whether anything was changed in this run.
     pub(super) moved: bool,

@@ -11,6 +11,7 @@ mod planning;
 mod refresh;
 mod refreshing;
 mod reporting;
+mod scheduling;
 mod slot;
 mod worker;
 
@@ -26,6 +27,7 @@ use crate::graph::Graph;
 use crate::ledger::{Enforced, Ledger};
 use crate::orphan::REMOVAL_TAG;
 use crate::report::{Mode, ResourceReport};
+use crate::schedule::Schedule;
 
 pub use gates::{Answer, GateState, Gates, Question, Settled};
 pub use groups::{GroupError, Groups};
@@ -59,6 +61,8 @@ pub struct Run<'a, H: ?Sized> {
     pub concealed: &'a HashSet<Address>,
     /// Whether the run was asked to stop: what has begun is finished, nothing new begins.
     pub stop: &'a (dyn Fn() -> bool + Sync),
+    /// When a schedule opens next, in words; none if changes may be made now.
+    pub opening: &'a (dyn Fn(&Schedule) -> Option<String> + Sync),
     /// Who knows about other hosts; if nobody does, all gates are shut.
     pub gates: Option<&'a dyn Gates>,
     /// How long an apply waits at shut gates, from the first answer on. A plan waits for one answer.

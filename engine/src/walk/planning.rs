@@ -38,7 +38,8 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
         if let Some(root) = blocker {
             return self.end_unknown(resource, root, None);
         }
-        if !changes.is_empty() {
+        let shut = self.shut_schedule(resource);
+        if !changes.is_empty() && shut.is_none() {
             self.plan_refreshes(resource);
         }
         self.slots[resource].changes = changes;
@@ -53,6 +54,10 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
             }
         };
         let quiet = self.slots[resource].changes.is_empty() && refresh.is_none();
+        if let Some(shut) = shut.filter(|_| !quiet) {
+            self.slots[resource].refresh = refresh;
+            return self.end(resource, Outcome::Waiting, Some(shut));
+        }
         if refresh.is_some() && self.slots[resource].changes.is_empty() {
             self.plan_refreshes(resource);
         }

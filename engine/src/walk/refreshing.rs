@@ -43,6 +43,10 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
             PlannedRefresh::Later(why) if made.is_empty() => self.end_owing(resource, why),
             PlannedRefresh::Later(_) => self.end_well(resource),
             PlannedRefresh::Due(_) | PlannedRefresh::Guarded(_) => {
+                // A change that has just been made is whole only with its refresh, also where the hour is over by now.
+                if let Some(shut) = self.shut_schedule(resource).filter(|_| made.is_empty()) {
+                    return self.end(resource, Outcome::Waiting, Some(shut));
+                }
                 // Whoever this refresh notifies is owed before it happens, like after a change.
                 if made.is_empty()
                     && let Err(message) = self.owe_for(&[resource])

@@ -1,6 +1,7 @@
 //! Tests of the walk over a small type that keeps its things in memory.
 
 mod gates;
+mod schedules;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -137,6 +138,8 @@ struct Stage {
     desk: Option<gates::Desk>,
     patience: Duration,
     workers: usize,
+    /// Whether the schedules are open.
+    open: bool,
     /// After so many lines in the log the run is asked to stop.
     stop_after: usize,
 }
@@ -154,11 +157,12 @@ impl Stage {
                 container: None,
                 tags: Vec::new(),
                 noop: false,
+                schedule: None,
             });
         }
         let nature = Nature { refreshable: true, ..Nature::default() };
         let (filter, ledger) = (Filter::default(), MemoryLedger::default());
-        Self { catalog, nature, filter, ledger, desk: None, patience: Duration::ZERO, workers: 4, stop_after: usize::MAX }
+        Self { catalog, nature, filter, ledger, desk: None, patience: Duration::ZERO, workers: 4, open: true, stop_after: usize::MAX }
     }
 
     fn relate(mut self, first: usize, then: usize, notify: Option<Effect>) -> Self {
@@ -186,6 +190,7 @@ impl Stage {
             concealed: &HashSet::new(),
             gates: self.desk.as_ref().map(|desk| desk as &dyn Gates),
             patience: self.patience,
+            opening: &|schedule| (!self.open).then(|| format!("{} later", schedule.name)),
             stop: &|| host.log().len() >= self.stop_after,
         };
         walk(&run, &mut self.ledger, &mut |_| {})

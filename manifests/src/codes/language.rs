@@ -87,4 +87,8 @@ codes! { LANGUAGE:
         "Modes are texts, \"0644\", or octal numbers, 0o644: the decimal number 644 would be another mode.";
     CONTENT_TWICE = "KE0242", "a content from two places",
         "`content`, `template` and `source` each say what a file holds; one of them is enough.";
+    BAD_SCHEDULE = "KE0244", "a schedule that cannot be kept to",
+        "A schedule is written `schedule \"night\" range=\"02:00-05:00\" days=\"mon-fri\" timezone=\"Europe/Berlin\"`. Several ranges are several arguments of a child `range`; what ends before it begins ends on the next day. Without `days` it is every day, without `timezone` the host's own clock counts.";
+    UNKNOWN_SCHEDULE = "KE0245", "an unknown schedule",
+        "A resource or a use names a schedule that no statement `schedule NAME ...` of this host declares.";
 }

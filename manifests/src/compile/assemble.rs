@@ -36,6 +36,7 @@ impl<'s> Compiler<'s> {
         }
         let footprints = self.resources(&mut catalog, &mut origins);
         catalog.prune = std::mem::take(&mut self.prune);
+        catalog.schedules = std::mem::take(&mut self.schedules).into_catalog(&catalog.resources);
         catalog.files = origins.files.iter().filter_map(|source| Some(self.site.sources.all.get(*source)?.path.clone())).collect();
         if let Some((footprints, places)) = footprints.filter(|_| !self.stopped) {
             for finding in footprints::check(&catalog, &footprints) {
@@ -80,7 +81,11 @@ impl<'s> Compiler<'s> {
                 container: draft.container,
                 tags: std::mem::take(&mut draft.marks.tags),
                 noop: draft.marks.noop,
+                schedule: draft.marks.schedule.as_ref().map(|schedule| schedule.name.to_string()),
             };
+            if let Some(schedule) = &draft.marks.schedule {
+                self.look_for_schedule(schedule);
+            }
             places.push(draft.place);
             match self.site.types.check(&resource) {
                 Ok(footprint) => footprints.push(footprint),

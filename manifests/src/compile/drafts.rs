@@ -105,7 +105,7 @@ impl<'s> Compiler<'s> {
             return Some(Node::Resource(self.drafts.add(&type_name.text, draft)));
         };
         let draft = self.drafts.all.get_mut(position)?;
-        let same = draft.written.values == written.values && draft.marks.noop == marks.noop;
+        let same = draft.written.values == written.values && draft.marks.noop == marks.noop && draft.marks.schedule == marks.schedule;
         if same || draft.written.lost || written.lost {
             for tag in &marks.tags {
                 if !draft.marks.tags.contains(tag) {
@@ -127,7 +127,7 @@ impl<'s> Compiler<'s> {
                 differing.push(name);
             }
         }
-        let what = if differing.is_empty() { "noop".to_owned() } else { differing.join("`, `") };
+        let what = if differing.is_empty() { "noop` or `schedule".to_owned() } else { differing.join("`, `") };
         let message = format!("{} is declared twice, with different `{what}`", draft.address);
         let first = draft.place;
         let diagnostic = self.label(Diagnostic::error(codes::DUPLICATE_RESOURCE, message), place, "again here");
@@ -154,6 +154,9 @@ impl<'s> Compiler<'s> {
             let Some(draft) = self.drafts.all.get_mut(position) else { continue };
             draft.overridden = Some(change.place);
             draft.marks.noop |= change.marks.noop;
+            if change.marks.schedule.is_some() {
+                draft.marks.schedule = change.marks.schedule;
+            }
             for tag in change.marks.tags {
                 if !draft.marks.tags.contains(&tag) {
                     draft.marks.tags.push(tag);

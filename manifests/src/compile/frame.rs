@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::compile::Place;
+use crate::compile::schedules::ScheduleName;
 use crate::scope::Scope;
 use crate::syntax::{Span, Statement, TypeDefaults};
 
@@ -25,6 +26,8 @@ pub(super) struct Frame<'s> {
     pub(super) tags: Arc<[String]>,
     /// Whether a use around it is `noop`.
     pub(super) noop: bool,
+    /// The schedule of the nearest use around it that has one.
+    pub(super) schedule: Option<ScheduleName>,
     /// How many blocks it stands in.
     pub(super) depth: usize,
 }

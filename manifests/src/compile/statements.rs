@@ -7,6 +7,7 @@ use keel_engine::value::Value;
 
 use super::drafts::PendingOverride;
 use super::frame::Frame;
+use super::schedules::ScheduleName;
 use super::{Compiler, RESOURCES_MAX};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -29,6 +30,7 @@ impl<'s> Compiler<'s> {
                 defaults: None,
                 tags: Arc::from([]),
                 noop: false,
+                schedule: None,
                 depth: 0,
             };
             self.body(&root.manifest.statements, &frame);
@@ -56,6 +58,7 @@ impl<'s> Compiler<'s> {
                 Statement::Override(change) => self.remember_override(change, &frame),
                 Statement::Say(say) => self.pass_on(say, &frame),
                 Statement::Prune(prune) => self.add_prune(prune, &frame),
+                Statement::Schedule(schedule) => self.add_schedule(schedule, &frame),
                 Statement::Module(_) | Statement::Defaults(_) => {}
             }
         }
@@ -245,7 +248,7 @@ impl<'s> Compiler<'s> {
         Some(Local::of(&value, &frame.scope))
     }
 
-    /// The names of tags, and whether the resource is `noop`.
+    /// The names of tags, whether the resource is `noop`, and its schedule.
     pub(super) fn extras(&mut self, extras: &'s crate::syntax::Extras, frame: &Frame<'s>) -> Option<Marks> {
         let mut tags: Vec<String> = frame.tags.to_vec();
         for tag in &extras.tags {
@@ -265,7 +268,14 @@ impl<'s> Compiler<'s> {
                 }
             },
         };
-        Some(Marks { tags, noop })
+        let schedule = match &extras.schedule {
+            None => frame.schedule.clone(),
+            Some(literal) => {
+                let name = Arc::from(self.public_text(literal, "the name of a schedule", frame)?);
+                Some(ScheduleName { name, place: frame.place(literal.span) })
+            }
+        };
+        Some(Marks { tags, noop, schedule })
     }
 }
 
@@ -274,4 +284,5 @@ impl<'s> Compiler<'s> {
 pub(super) struct Marks {
     pub(super) tags: Vec<String>,
     pub(super) noop: bool,
+    pub(super) schedule: Option<ScheduleName>,
 }

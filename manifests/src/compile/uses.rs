@@ -79,6 +79,7 @@ impl<'s> Compiler<'s> {
             defaults: None,
             tags: Arc::from(marks.tags),
             noop: marks.noop,
+            schedule: marks.schedule,
             depth: frame.depth,
         };
         self.body(&module.body, &inside);

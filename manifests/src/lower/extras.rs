@@ -1,4 +1,4 @@
-//! What resources and uses have beside their attributes: relations, conditions, tags, `noop`.
+//! What resources and uses have beside their attributes: relations, conditions, tags, `noop`, schedules.
 
 use kdl::{KdlEntry, KdlIdentifier, KdlNode};
 use keel_engine::catalog::RelationWord;
@@ -10,7 +10,7 @@ use crate::diagnostic::did_you_mean;
 use crate::syntax::{Extras, Literal, Mark, Name, Reference, Relation, RelationPlace, Scalar};
 
 /// Words that are never attributes or parameters.
-pub(super) const EXTRA_WORDS: [&str; 7] = ["require", "before", "notify", "subscribe", "when", "tag", "noop"];
+pub(crate) const EXTRA_WORDS: [&str; 8] = ["require", "before", "notify", "subscribe", "when", "tag", "noop", "schedule"];
 
 /// What a relation can have as properties.
 const RELATION_PROPERTIES: [&str; 5] = ["host", "group", "on", "optional", "effect"];
@@ -93,6 +93,7 @@ impl Lowerer<'_> {
         let slot = match &*name.text {
             "when" => &mut extras.when,
             "noop" => &mut extras.noop,
+            "schedule" => &mut extras.schedule,
             _ => return extras.tags.push(literal),
         };
         let first = slot.as_ref().map(|first| first.span);

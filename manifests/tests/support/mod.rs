@@ -245,6 +245,9 @@ pub(crate) fn print_catalog(catalog: &Catalog) -> String {
         if !modules.is_empty() {
             write!(out, " in {}", modules.join(" in ")).unwrap();
         }
+        if let Some(schedule) = &resource.schedule {
+            write!(out, " at {schedule}").unwrap();
+        }
         if !resource.tags.is_empty() {
             write!(out, " tagged {}", resource.tags.join(", ")).unwrap();
         }

@@ -27,7 +27,15 @@ const CANARY: &str = "canary-7f3a";
 
 fn resource(scenario: &Scenario, attributes: Map) -> Resource {
     let (origin, tags) = (Origin::default(), Vec::new());
-    Resource { address: Address::new(scenario.type_name, scenario.title), attributes, origin, container: None, tags, noop: false }
+    Resource {
+        address: Address::new(scenario.type_name, scenario.title),
+        attributes,
+        origin,
+        container: None,
+        tags,
+        noop: false,
+        schedule: None,
+    }
 }
 
 fn attributes(scenario: &Scenario, trial: &Trial) -> Map {

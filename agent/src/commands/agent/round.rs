@@ -11,12 +11,13 @@ use crate::error::{Error, Result};
 use crate::progress;
 use crate::pull::home::Home;
 use crate::pull::pause::Pause;
-use crate::pull::preview::{self, Choice};
+use crate::pull::preview;
 use crate::pull::round::{self, Done, Order};
 use crate::pull::settings::AgentSettings;
 use crate::pull::{process, self_check};
 use crate::render::paint::printable;
 use crate::render::report::{self, Style};
+use crate::run::Choice;
 use crate::stop;
 
 /// Make one run for the agent that started this.
@@ -41,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, home: &Home) -> Result<u8> {
     let trigger: Trigger = serde_json::from_str(&arguments.trigger).map_err(|error| Error::usage(format!("--trigger: {error}")))?;
     let stop = stop::on_signals()?;
     let filter = Filter { only: arguments.only.clone(), skip: Vec::new() };
-    let order = Order { trigger, choice: Choice { filter, prune_max: None } };
+    let order = Order { trigger, choice: Choice { filter, ..Choice::default() } };
     let started_by = order.trigger.to_string();
     let done = round::make(home, &settings, &order, &|| stop.is_asked(), &mut |progress| stop.note(progress))?;
     done.troubles.iter().for_each(|trouble| print_error(&format!("keel: {trouble}\n")));

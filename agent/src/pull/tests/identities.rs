@@ -11,9 +11,9 @@ use super::authority::{Authority, Identity};
 use super::fake::{Fake, Reply};
 use crate::pull::catalogs::{Catalogs, Delivered};
 use crate::pull::home::Home;
-use crate::pull::preview::Choice;
 use crate::pull::round::{self, Order};
 use crate::pull::settings::AgentSettings;
+use crate::run::Choice;
 
 /// Keeps an empty catalog, as if the server had delivered it earlier.
 pub(super) fn cache(home: &Home, host: &str) {
