@@ -94,10 +94,12 @@ pub(crate) fn write_site(site: &Path, manifest: &str) -> Result<()> {
 pub(crate) fn fixed_costs(keel: &Path) -> Result<Vec<Row>> {
     let program = keel.to_string_lossy();
     let version = alone(|| cost(&[&program, "--version"]))?;
+    let facts = alone(|| cost(&[&program, "facts"]))?;
     let stage = Stage::new(keel, 0)?;
     let empty = alone(|| stage.apply())?;
     Ok(vec![
         Row::time("keel --version", version.cpu, Duration::from_millis(5)),
+        Row::time("keel facts", facts.cpu, Duration::from_millis(30)),
         Row::time("a run with nothing in it", empty.cpu, Duration::from_millis(10)),
     ])
 }

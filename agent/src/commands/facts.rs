@@ -6,9 +6,14 @@ use clap::Args;
 
 use crate::cli::print_json;
 use crate::error::Result;
-use crate::facts::collect;
+use crate::facts::{Collected, collect};
+
+use super::target::say_warnings;
 
 /// Print what this host says of itself, as JSON.
+///
+/// Beside what the program knows stands what /etc/keel/facts.d adds: tables in NAME.json and NAME.toml, lines
+/// key=value in NAME.txt, and programs that print one of these within ten seconds.
 ///
 /// Put the output into a site as facts/HOST.json, and the site compiles for the host anywhere.
 #[derive(Debug, Args)]
@@ -27,6 +32,8 @@ pub struct Arguments {
 /// # Errors
 /// The output cannot be written.
 pub fn run(arguments: &Arguments) -> Result<u8> {
-    print_json(&collect(&arguments.root))?;
+    let Collected { facts, warnings } = collect(&arguments.root);
+    say_warnings(&warnings);
+    print_json(&facts)?;
     Ok(0)
 }

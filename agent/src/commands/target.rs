@@ -18,9 +18,11 @@ use keel_manifests::sources::Extent;
 
 use crate::cli::{Context, print_error};
 use crate::error::{Error, Result};
+use crate::facts::{Collected, collect};
 use crate::lowered_files::LoweredFiles;
 use crate::render::counted;
 use crate::render::diagnostics::{self, Sources};
+use crate::render::paint::printable;
 use crate::site_folder::SiteFolder;
 
 /// Which site.
@@ -143,9 +145,18 @@ pub(super) fn compile(site: Option<&Path>, arguments: &HostArguments, facts: Fac
 pub(super) fn facts(arguments: &HostArguments, source: FactSource<'_>) -> Result<Option<Map>> {
     match (&arguments.facts, source) {
         (Some(file), _) => facts_from(file).map(Some),
-        (None, FactSource::Live(root)) => Ok(Some(crate::facts::collect(root))),
+        (None, FactSource::Live(root)) => {
+            let Collected { facts, warnings } = collect(root);
+            say_warnings(&warnings);
+            Ok(Some(facts))
+        }
         (None, FactSource::Recorded) => Ok(None),
     }
+}
+
+/// Says what custom facts are left out.
+pub(super) fn say_warnings(warnings: &[String]) {
+    warnings.iter().for_each(|warning| print_error(&format!("warning: {}\n", printable(warning))));
 }
 
 /// Compiles one host with these facts, or with the recorded ones.

@@ -1,6 +1,6 @@
-//! Facts of the machine: processors, memory, disks, what it is made of.
+//! Facts of the machine: processors, memory, what it is made of.
 
-use keel_engine::value::{Map, Value};
+use keel_engine::value::Value;
 
 use super::{number, read, table};
 
@@ -40,19 +40,6 @@ pub(super) fn virtualization() -> Value {
 pub(super) fn dmi() -> Value {
     let field = |name: &str| read(format!("/sys/class/dmi/id/{name}")).filter(|text| !text.is_empty()).map(Value::from);
     table([("vendor", field("sys_vendor")), ("product", field("product_name")), ("serial", field("product_serial"))])
-}
-
-/// Every block device that is no loop or memory disk, with its size in bytes.
-pub(super) fn disks() -> Value {
-    let Ok(entries) = std::fs::read_dir("/sys/block") else { return Value::Map(Map::new()) };
-    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let mut names: Vec<String> = names.filter(|name| !["loop", "ram", "zram"].iter().any(|prefix| name.starts_with(prefix))).collect();
-    names.sort();
-    let disk = |name: String| {
-        let sectors: i64 = read(format!("/sys/block/{name}/size"))?.parse().ok()?;
-        Some((name, table([("size", sectors.checked_mul(512).map(Value::Int))])))
-    };
-    Value::Map(names.into_iter().filter_map(disk).collect())
 }
 
 #[cfg(test)]

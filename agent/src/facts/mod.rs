@@ -1,16 +1,34 @@
 //! Facts: what this host says of itself. Only what stays the same between two runs of an unchanged
 //! host is a fact, so that equal facts mean equal catalogs.
 
+mod custom;
 mod machine;
 mod network;
+mod storage;
 mod system;
 
 use std::path::Path;
 
 use keel_engine::value::{Map, Value};
 
+/// What a host says of itself.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Collected {
+    /// The facts.
+    pub facts: Map,
+    /// Which custom facts were left out, and why.
+    pub warnings: Vec<String>,
+}
+
 /// Collects the facts of the host below a root folder. What cannot be read is left out.
-pub fn collect(root: &Path) -> Map {
+pub fn collect(root: &Path) -> Collected {
+    let mut collected = Collected { facts: own(root), warnings: Vec::new() };
+    custom::add(root, &mut collected);
+    collected
+}
+
+/// What this program knows by itself.
+fn own(root: &Path) -> Map {
     let mut facts = Map::new();
     facts.insert("os".to_owned(), system::os(root));
     facts.insert("kernel".to_owned(), system::kernel());
@@ -18,10 +36,12 @@ pub fn collect(root: &Path) -> Map {
     facts.insert("memory".to_owned(), machine::memory());
     facts.insert("virtual".to_owned(), machine::virtualization());
     facts.insert("dmi".to_owned(), machine::dmi());
-    facts.insert("disks".to_owned(), machine::disks());
+    facts.insert("disks".to_owned(), storage::disks());
     let names = network::names(root);
     facts.extend(names);
     facts.insert("network".to_owned(), network::interfaces());
+    facts.insert("mounts".to_owned(), storage::mounts());
+    facts.insert("ssh".to_owned(), system::ssh_keys(root));
     facts.insert("timezone".to_owned(), system::timezone(root));
     facts.insert("selinux".to_owned(), Value::Bool(Path::new("/sys/fs/selinux/enforce").exists()));
     facts.insert("service_manager".to_owned(), system::service_manager());
@@ -62,8 +82,8 @@ mod tests {
 
     #[test]
     fn two_looks_are_equal_and_hold_what_manifests_rely_on() {
-        let facts = collect(Path::new("/"));
-        assert_eq!(facts, collect(Path::new("/")));
+        let facts = own(Path::new("/"));
+        assert_eq!(facts, own(Path::new("/")));
         for key in ["os", "kernel", "cpu", "memory", "hostname", "fqdn", "network"] {
             assert!(facts.contains_key(key), "{key} is missing");
         }

@@ -1,6 +1,7 @@
 //! Facts of the network: the host's names, and its interfaces with their addresses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use keel_engine::value::{Map, Value};
@@ -31,39 +32,70 @@ fn names_of(name: &str, hosts: &str) -> Map {
 
 #[derive(Default)]
 struct Interface {
-    ipv4: Vec<String>,
-    ipv6: Vec<String>,
+    ipv4: BTreeSet<Address>,
+    ipv6: BTreeSet<Address>,
     mac: Option<String>,
 }
 
-/// Every interface but the loopback, with its addresses and its hardware address; `ip` is the first
-/// address that others can reach.
+/// An address with the length of its network's prefix.
+type Address = (String, Option<u32>);
+
+/// Every interface but the loopback, with its addresses and its hardware address. `primary` is the one of the
+/// default route; `ip` its first address, or else the first of any.
 pub(super) fn interfaces() -> Value {
     let mut interfaces: BTreeMap<String, Interface> = BTreeMap::new();
     for entry in getifaddrs().into_iter().flatten().filter(|entry| entry.interface_name != "lo") {
         let interface = interfaces.entry(entry.interface_name.clone()).or_default();
-        let Some(address) = entry.address else { continue };
-        if let Some(address) = address.as_sockaddr_in() {
-            interface.ipv4.push(address.ip().to_string());
-        } else if let Some(address) = address.as_sockaddr_in6() {
-            interface.ipv6.push(address.ip().to_string());
+        let Some(address) = &entry.address else { continue };
+        if let Some(ip) = address.as_sockaddr_in() {
+            let mask = entry.netmask.and_then(|mask| mask.as_sockaddr_in().map(|mask| u32::from(mask.ip()).count_ones()));
+            interface.ipv4.insert((ip.ip().to_string(), mask));
+        } else if let Some(ip) = address.as_sockaddr_in6() {
+            let mask = entry.netmask.and_then(|mask| mask.as_sockaddr_in6().map(|mask| u128::from(mask.ip()).count_ones()));
+            interface.ipv6.insert((ip.ip().to_string(), mask));
         } else if let Some(link) = address.as_link_addr() {
             interface.mac = link.addr().map(|bytes| bytes.map(|byte| format!("{byte:02x}")).join(":"));
         }
     }
-    let first = interfaces.values().flat_map(|interface| &interface.ipv4).next().cloned();
-    let described = interfaces.into_iter().map(|(name, interface)| (name, describe(interface)));
-    table([("ip", first.map(Value::from)), ("interfaces", Some(Value::Map(described.collect())))])
+    let (primary, gateway) = default_route(&read("/proc/net/route").unwrap_or_default()).unzip();
+    let of_primary = primary.as_ref().and_then(|name| interfaces.get(name)).into_iter();
+    let ip = of_primary.chain(interfaces.values()).flat_map(|interface| &interface.ipv4).next().map(|(ip, _)| ip.clone());
+    let described = interfaces.into_iter().map(|(name, interface)| (name.clone(), describe(&name, interface)));
+    table([
+        ("ip", ip.map(Value::from)),
+        ("primary", primary.map(Value::from)),
+        ("gateway", gateway.map(Value::from)),
+        ("interfaces", Some(Value::Map(described.collect()))),
+    ])
 }
 
-fn describe(mut interface: Interface) -> Value {
-    interface.ipv4.sort();
-    interface.ipv6.sort();
+fn describe(name: &str, interface: Interface) -> Value {
+    let plain = |addresses: &BTreeSet<Address>| addresses.iter().map(|(ip, _)| ip.clone()).collect::<Vec<String>>();
+    let with_prefix = |addresses: &BTreeSet<Address>| {
+        let cidr = |(ip, length): &Address| Some(format!("{ip}/{}", (*length)?));
+        addresses.iter().filter_map(cidr).collect::<Vec<String>>()
+    };
+    let cidrs = [with_prefix(&interface.ipv4), with_prefix(&interface.ipv6)].concat();
+    let mtu = read(format!("/sys/class/net/{name}/mtu")).and_then(|text| text.parse().ok());
     table([
-        ("ipv4", Some(Value::from(interface.ipv4))),
-        ("ipv6", Some(Value::from(interface.ipv6))),
+        ("ipv4", Some(Value::from(plain(&interface.ipv4)))),
+        ("ipv6", Some(Value::from(plain(&interface.ipv6)))),
+        ("cidrs", Some(Value::from(cidrs))),
         ("mac", interface.mac.map(Value::from)),
+        ("mtu", mtu.map(Value::Int)),
     ])
+}
+
+/// Interface and gateway of the default route with the lowest metric, from the kernel's table.
+fn default_route(routes: &str) -> Option<(String, String)> {
+    let route = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [name, "00000000", gateway, _, _, _, metric, "00000000", ..] = fields.as_slice() else { return None };
+        // The kernel prints the address as the number that its bytes are in this machine's memory.
+        let gateway = Ipv4Addr::from(u32::from_str_radix(gateway, 16).ok()?.to_ne_bytes());
+        Some((metric.parse::<u32>().ok()?, (*name).to_owned(), gateway.to_string()))
+    };
+    routes.lines().filter_map(route).min().map(|(_, name, gateway)| (name, gateway))
 }
 
 #[cfg(test)]
@@ -86,5 +118,16 @@ mod tests {
         );
         check("db-1.x.org", "", &[("hostname", "db-1"), ("fqdn", "db-1.x.org"), ("domain", "x.org")]);
         check("db-1", "10.0.0.1 db-10.x.org db-10\n", &[("hostname", "db-1"), ("fqdn", "db-1")]);
+    }
+
+    #[test]
+    fn the_default_route_with_the_lowest_metric_counts() {
+        let routes = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n\
+            docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n\
+            wlan0\t00000000\t0102A8C0\t0003\t0\t0\t600\t00000000\t0\t0\t0\n\
+            eth0\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n";
+        let expected = if cfg!(target_endian = "little") { "192.168.1.1" } else { "1.1.168.192" };
+        assert_eq!(default_route(routes), Some(("eth0".to_owned(), expected.to_owned())));
+        assert_eq!(default_route("Iface\n"), None);
     }
 }

@@ -64,6 +64,16 @@ pub(super) fn timezone(root: &Path) -> Value {
     Value::from(read(root.join("etc/timezone")).filter(|zone| !zone.is_empty()).or_else(linked).unwrap_or_else(|| "Etc/UTC".to_owned()))
 }
 
+/// The host's public keys for SSH by their kind, as other hosts' known_hosts want them.
+pub(super) fn ssh_keys(root: &Path) -> Value {
+    let key = |kind: &str| {
+        let text = read(root.join(format!("etc/ssh/ssh_host_{kind}_key.pub")))?;
+        let mut words = text.split_whitespace().map(str::to_owned);
+        Some((kind.to_owned(), table([("type", words.next().map(Value::from)), ("key", words.next().map(Value::from))])))
+    };
+    Value::Map(["ed25519", "ecdsa", "rsa"].into_iter().filter_map(key).collect())
+}
+
 /// `systemd` where it runs the machine, else the name of the first process.
 pub(super) fn service_manager() -> Value {
     if Path::new("/run/systemd/system").exists() {

@@ -56,12 +56,15 @@ pub fn make(
 /// The catalog that the next round would converge to.
 fn current(home: &Home, server: &Server, node: &Node) -> Result<(Delivered, Vec<String>)> {
     let newest = Catalogs::of(home, node.host.as_str()).both().into_iter().next();
-    let facts = facts(home).map_err(Error::host)?;
+    let (facts, mut warnings) = facts(home).map_err(Error::host)?;
     let id: Option<Digest> = newest.as_ref().map(|newest| newest.id);
     match (server.catalog(&facts, id.as_ref()), newest) {
-        (Ok(CatalogAnswer::New(new)), _) => Ok((delivered(server, node, new)?, Vec::new())),
-        (Ok(CatalogAnswer::Unchanged), Some(newest)) => Ok((newest, Vec::new())),
-        (Err(fault), Some(newest)) => Ok((newest, vec![format!("{fault}; this is the plan of the cached catalog")])),
+        (Ok(CatalogAnswer::New(new)), _) => Ok((delivered(server, node, new)?, warnings)),
+        (Ok(CatalogAnswer::Unchanged), Some(newest)) => Ok((newest, warnings)),
+        (Err(fault), Some(newest)) => {
+            warnings.push(format!("{fault}; this is the plan of the cached catalog"));
+            Ok((newest, warnings))
+        }
         (Err(fault), None) => Err(Error::host(fault.to_string())),
         (Ok(CatalogAnswer::Unchanged), None) => Err(Error::host("the server sent no catalog")),
     }

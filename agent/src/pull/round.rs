@@ -23,6 +23,7 @@ use super::spool::{Spool, Told};
 use super::watch::WatchList;
 use crate::client::Fault;
 use crate::error::{Error, Kind, Result};
+use crate::facts::{Collected, collect};
 use crate::run::{self, Choice, Desired, Options};
 use crate::secrets::identity;
 use crate::secrets::open::Opener;
@@ -129,7 +130,7 @@ impl Means<'_> {
     fn fetch(&self) -> (Option<Delivered>, Vec<String>) {
         let found = self.catalogs.load();
         let mut warnings = found.warnings;
-        let asked = self.ask(found.catalog.as_ref());
+        let asked = self.ask(found.catalog.as_ref(), &mut warnings);
         let catalog = match asked {
             Ok(Some(newer)) => Some(newer),
             Ok(None) => {
@@ -153,9 +154,10 @@ impl Means<'_> {
     }
 
     /// Asks the server; none if the catalog at hand is the current one. A new one is in the cache on return.
-    fn ask(&self, at_hand: Option<&Delivered>) -> std::result::Result<Option<Delivered>, String> {
+    fn ask(&self, at_hand: Option<&Delivered>, warnings: &mut Vec<String>) -> std::result::Result<Option<Delivered>, String> {
         let server = self.server.as_ref().map_err(Clone::clone)?;
-        let facts = facts(self.home)?;
+        let (facts, left_out) = facts(self.home)?;
+        warnings.extend(left_out);
         match server.catalog(&facts, at_hand.map(|catalog| &catalog.id)).map_err(|fault| in_words(&fault))? {
             CatalogAnswer::Unchanged => {
                 self.fetch_missing(server, at_hand)?;
@@ -284,12 +286,15 @@ pub fn recipient(home: &Home) -> Result<String> {
     Ok(first.to_public().to_string())
 }
 
-/// The facts of the host as they are sent, the same bytes as long as they are the same facts.
+/// The facts of the host as they are sent, the same bytes as long as they are the same facts, and what of the
+/// custom ones is left out.
 ///
 /// # Errors
 /// They cannot be encoded, which would be a defect.
-pub fn facts(home: &Home) -> std::result::Result<Vec<u8>, String> {
-    serde_json::to_vec(&crate::facts::collect(&home.root)).map_err(|error| error.to_string())
+pub fn facts(home: &Home) -> std::result::Result<(Vec<u8>, Vec<String>), String> {
+    let Collected { facts, warnings } = collect(&home.root);
+    let bytes = serde_json::to_vec(&facts).map_err(|error| error.to_string())?;
+    Ok((bytes, warnings))
 }
 
 /// The time since 1970, by the calendar.

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 
 /// What a path has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+pub(crate) enum Role {
     /// A folder that only its owner may write in.
     Folder,
     /// A file that only its owner may write.
@@ -39,6 +39,16 @@ pub fn check(home: &Home) -> Result<()> {
     let mut error = Error::host(format!("the agent does not trust its own folders: {}", messages.join("; ")));
     error.hints = wrong.into_iter().map(|(_, hint)| hint).filter(|hint| !hint.is_empty()).collect();
     Err(error)
+}
+
+/// Why a path cannot be trusted, if others could meddle with it.
+pub(crate) fn distrust(path: &Path, role: Role) -> Option<String> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) => {
+            fault(path, role, &Found::of(&found), nix::unistd::geteuid().as_raw()).map(|(message, hint)| format!("{message}; try: {hint}"))
+        }
+        Err(error) => Some(format!("cannot look at {}: {error}", path.display())),
+    }
 }
 
 /// All that is looked at: for the machine itself from `/` on, else from the folder that stands for it.
