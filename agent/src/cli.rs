@@ -6,7 +6,7 @@ use std::io::Write;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    agent, apply, check, compile, completions, doc, explain, facts, fmt, graph, inspect, man, node, plan, report, secret, status, why,
+    agent, apply, check, compile, completions, doc, explain, facts, fmt, graph, inspect, man, node, plan, report, secret, status, undo, why,
 };
 use crate::error::{Error, Kind, Result};
 use crate::render::paint::Paint;
@@ -48,6 +48,7 @@ enum Command {
     Compile(compile::Arguments),
     Plan(plan::Arguments),
     Apply(apply::Arguments),
+    Undo(undo::Arguments),
     Explain(explain::Arguments),
     Graph(graph::Arguments),
     Doc(doc::Arguments),
@@ -155,6 +156,7 @@ fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Compile(arguments) => compile::run(&arguments, context),
         Command::Plan(arguments) => plan::run(&arguments, context),
         Command::Apply(arguments) => apply::run(&arguments, context),
+        Command::Undo(arguments) => undo::run(&arguments, context),
         Command::Explain(arguments) => explain::run(&arguments, context),
         Command::Graph(arguments) => graph::run(&arguments, context),
         Command::Doc(arguments) => doc::run(&arguments, context),

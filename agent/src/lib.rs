@@ -19,3 +19,4 @@ pub mod settings;
 pub mod site_folder;
 pub mod state;
 pub mod stop;
+pub mod undo;

@@ -104,6 +104,7 @@ fn converge(catalog: &Catalog) -> crate::Result<Cost> {
         enforced: &NothingEnforced,
         concealed: &HashSet::new(),
         stop: &|| false,
+        opening: &|_| None,
         gates: None,
         patience: Duration::ZERO,
     };

@@ -18,4 +18,5 @@ pub mod report;
 pub mod secret;
 pub mod status;
 mod target;
+pub mod undo;
 pub mod why;

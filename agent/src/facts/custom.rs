@@ -189,7 +189,7 @@ mod tests {
             ("c.txt~", "owner=b"),
         ]);
         let found: Vec<&str> = facts.iter().map(String::as_str).collect();
-        assert_eq!(found, ["hostname: own", "rack: {row: 7}", "bought: 2026-01-02", "row: 8", "owner: team a"]);
+        assert_eq!(found, ["hostname: own", "rack: {row: 7}", "row: 8", "bought: 2026-01-02", "owner: team a"]);
         assert_eq!(
             warnings,
             [

@@ -22,7 +22,7 @@ use keel_engine::report::{FORMAT_VERSION, Mode, Report, Totals};
 use keel_engine::resource::AnyType;
 use keel_engine::walk::{Filter, Gates, GroupError, Groups, Progress, Run, walk};
 use keel_manifests::diagnostic::did_you_mean;
-use keel_resources::host::{Backups, Claims, Host};
+use keel_resources::host::{Claims, Host};
 use nix::sys::stat::umask;
 
 use crate::error::{Error, Result};
@@ -100,8 +100,7 @@ pub fn make(
     let groups = Groups::build(&types, opened.as_deref().unwrap_or(&catalog.resources)).map_err(|error| group_error(&catalog, error))?;
     let footprints: Arc<[Footprint]> = groups.footprints().into();
     let graph = Graph::build(&catalog, &footprints).map_err(|cycle| cycle_error(&catalog, &cycle))?;
-    let backups = Backups::new(state.kept.join("backups"), &options.name);
-    let host = Host::new(&options.root).with_contents(desired.contents).with_backups(backups);
+    let host = Host::new(&options.root).with_contents(desired.contents).with_backups(state.backups(&options.name));
     let host = host.with_claims(Claims::of(Arc::clone(&footprints))).with_digests(memory.digests.of_run(started_ms));
     let host = if let Some((_, unfinished)) = &begun { unfinished.take_over(host).map_err(Error::host)? } else { host };
     let mut ledger = open_ledger(&state, options.mode, &catalog)?;

@@ -16,6 +16,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use keel_engine::digest::Digest;
+use keel_resources::host::Backups;
 
 /// The folders of the state of one host.
 #[derive(Debug, Clone)]
@@ -38,6 +39,25 @@ impl State {
             cache: root.join("var/cache/keel").join(folder),
             running: root.join("run/keel"),
         }
+    }
+
+    /// The states of all sites that look after the host, by the names of their folders.
+    pub fn all(root: &Path) -> Vec<Self> {
+        let entries = std::fs::read_dir(root.join("var/lib/keel")).into_iter().flatten().flatten();
+        let mut folders: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+        folders.retain(|name| name.to_string_lossy().starts_with("site-"));
+        folders.sort();
+        let state = |folder| Self {
+            kept: root.join("var/lib/keel").join(&folder),
+            cache: root.join("var/cache/keel").join(folder),
+            running: root.join("run/keel"),
+        };
+        folders.into_iter().map(state).collect()
+    }
+
+    /// The store of what files held before a run of this name changed them.
+    pub fn backups(&self, run: &str) -> Backups {
+        Backups::new(self.kept.join("backups"), run)
     }
 
     /// Makes the folders, for root or the owner alone.

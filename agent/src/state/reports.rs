@@ -55,6 +55,11 @@ impl Reports {
         files.into_iter().filter_map(|file| serde_json::from_slice(&read_if_there(&file).ok()??).ok())
     }
 
+    /// The report of a run in which anything happened, if it is still kept.
+    pub fn of_run(&self, run: &str) -> Option<Report> {
+        self.newest_first().find(|report| report.run == run)
+    }
+
     /// The last run, whatever came of it; none before the first.
     pub fn last(&self) -> Option<Report> {
         serde_json::from_slice(&read_if_there(&self.last).ok()??).ok()

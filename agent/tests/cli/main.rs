@@ -12,3 +12,4 @@ mod runs;
 mod schedules;
 mod secrets;
 mod stage;
+mod undo;

@@ -28,7 +28,9 @@ fn apply(host: &Host, batch: &mut Batch<'_>, work: &Work<'_, FileType>) -> Resul
     let has = |attribute: &str| work.changes.iter().any(|change: &Change| change.attribute == attribute);
     let kind = desired.kind();
     if kind == Ensure::Absent {
-        let removed = if desired.force { host.remove_tree(&desired.path) } else { host.remove(&desired.path) };
+        let is_folder = observed.stat.is_some_and(|stat| stat.kind == FileKind::Folder);
+        let whole = desired.force && is_folder;
+        let removed = if whole { host.remove_tree(&desired.path) } else { host.remove_file(&desired.path, backup(desired)) };
         return removed.map(drop);
     }
     let ownership = wanted_ownership(desired, observed);

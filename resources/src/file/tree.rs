@@ -210,7 +210,7 @@ impl Deviation {
         let folder_in_the_way = self.stat.is_some_and(|stat| stat.kind == FileKind::Folder);
         match &self.remedy {
             Remedy::Remove if desired.force => host.remove_tree(&path).map(drop),
-            Remedy::Remove => host.remove(&path).map(drop),
+            Remedy::Remove => host.remove_file(&path, backup).map(drop),
             Remedy::SetOwnership => host.set_ownership(&path, self.ownership),
             Remedy::MakeFolder => host.create_folder(&path, self.ownership),
             Remedy::MakeLink(_) | Remedy::WriteFile(_) if folder_in_the_way => {

@@ -1,5 +1,5 @@
-//! What files held before they were replaced, stored by content, with an index that says which path
-//! held it and in which run.
+//! What files held before they were replaced or removed, stored by content, with an index that says which
+//! path held it, in which run, and what came in its place.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -9,16 +9,37 @@ use std::sync::{Mutex, PoisonError};
 
 use keel_engine::digest::Digest;
 use keel_engine::resource::Failure;
+use serde::{Deserialize, Serialize};
 
+use super::Stat;
 use super::fault::io_failure;
 
-/// A folder with one file for each content, `ab/abcdef...`, and the file `index`: a line of run,
-/// digest and path for each replacement.
+/// A folder with one file for each content, `ab/abcdef...`, and the file `index`: a [`Replaced`] as a line
+/// of JSON for each replacement.
 #[derive(Debug)]
 pub struct Backups {
     folder: PathBuf,
     run: String,
     writing: Mutex<()>,
+}
+
+/// A file that a run replaced or removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// The run's name.
+    pub run: String,
+    /// The file.
+    pub path: PathBuf,
+    /// What it held before.
+    pub before: Digest,
+    /// The owner's id.
+    pub uid: u32,
+    /// The group's id.
+    pub gid: u32,
+    /// The permission bits.
+    pub mode: u32,
+    /// What came in its place; none if nothing did.
+    pub after: Option<Digest>,
 }
 
 impl Backups {
@@ -33,27 +54,56 @@ impl Backups {
         self.folder.join(name.get(..2).unwrap_or_default()).join(name)
     }
 
-    /// Keeps what a file holds. Safe on disk when it returns.
+    /// Keeps what a file holds before these bytes, or nothing, come in its place. Safe on disk when it returns.
     ///
     /// # Errors
     /// The store cannot be written; nothing must be replaced then.
-    pub(super) fn keep(&self, path: &Path, file: &mut File) -> Result<Digest, Failure> {
-        self.store(file, path).map_err(|error| io_failure("keep a backup of", path, &error))
+    pub(super) fn keep(&self, path: &Path, (file, stat): (&mut File, &Stat), after: Option<&[u8]>) -> Result<Digest, Failure> {
+        self.store(file, stat, path, after.map(Digest::of)).map_err(|error| io_failure("keep a backup of", path, &error))
     }
 
-    fn store(&self, file: &mut File, path: &Path) -> io::Result<Digest> {
+    fn store(&self, file: &mut File, stat: &Stat, path: &Path, after: Option<Digest>) -> io::Result<Digest> {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let digest = Digest::of(&bytes);
-        let kept = self.locate(digest);
+        let before = Digest::of(&bytes);
+        let kept = self.locate(before);
         if !kept.exists() {
             self.store_new(&kept, &bytes)?;
         }
+        let (run, path) = (self.run.clone(), path.to_owned());
+        let replaced = Replaced { run, path, before, uid: stat.uid, gid: stat.gid, mode: stat.mode, after };
+        let mut line = serde_json::to_vec(&replaced)?;
+        line.push(b'\n');
         let mut index = OpenOptions::new().append(true).create(true).mode(0o600).open(self.folder.join("index"))?;
-        index.write_all(format!("{}\t{digest}\t{:?}\n", self.run, path).as_bytes())?;
+        index.write_all(&line)?;
         index.sync_data()?;
-        Ok(digest)
+        Ok(before)
+    }
+
+    /// What a run replaced and removed, each file once: as it was before the run, and as it was left.
+    ///
+    /// # Errors
+    /// There is an index, and it cannot be read.
+    pub fn replaced_in(&self, run: &str) -> io::Result<Vec<Replaced>> {
+        match fs::read(self.folder.join("index")) {
+            Ok(bytes) => Ok(replaced_in(&bytes, run)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A content that was kept.
+    ///
+    /// # Errors
+    /// It is not there, cannot be read, or is not what it was.
+    pub fn read(&self, digest: Digest) -> io::Result<Vec<u8>> {
+        let bytes = fs::read(self.locate(digest))?;
+        if Digest::of(&bytes) == digest {
+            Ok(bytes)
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "the kept content is damaged"))
+        }
     }
 
     /// Writes a content beside its place and moves it there; what a failure leaves of it is removed.
@@ -73,6 +123,21 @@ impl Backups {
     }
 }
 
+/// A line that a crash cut short tells of nothing that was replaced: the change comes after it.
+fn replaced_in(index: &[u8], run: &str) -> Vec<Replaced> {
+    let mut files: Vec<Replaced> = Vec::new();
+    for line in index.split(|byte| *byte == b'\n') {
+        let Ok(replaced) = serde_json::from_slice::<Replaced>(line) else { continue };
+        match files.iter_mut().find(|known| known.path == replaced.path) {
+            _ if replaced.run != run => {}
+            Some(known) => known.after = replaced.after,
+            None => files.push(replaced),
+        }
+    }
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    files
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
@@ -86,12 +151,28 @@ mod tests {
         fs::write(&file, "old").unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
         let backups = Backups::new(folder.path().join("backups"), "run");
-        let digest = backups.keep(&file, &mut File::open(&file).unwrap()).unwrap();
+        let stat = super::super::Host::new("/").stat(&file).unwrap().unwrap();
+        let digest = backups.keep(&file, (&mut File::open(&file).unwrap(), &stat), Some(b"new")).unwrap();
         let kept = backups.locate(digest);
         assert_eq!(fs::read(&kept).unwrap(), b"old");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&kept), mode(kept.parent().unwrap())), (0o600, 0o700));
         let store = folder.path().join("backups");
         assert_eq!((mode(&store), mode(&store.join("index"))), (0o700, 0o600));
+    }
+
+    #[test]
+    fn of_several_changes_in_a_run_the_first_before_and_the_last_after_count() {
+        let line = |run: &str, path: &str, before: &str, after: Option<&str>| {
+            let (run, path, before) = (run.to_owned(), PathBuf::from(path), Digest::of(before.as_bytes()));
+            let after = after.map(|after| Digest::of(after.as_bytes()));
+            serde_json::to_string(&Replaced { run, path, before, uid: 0, gid: 0, mode: 0o644, after }).unwrap()
+        };
+        let lines =
+            [line("1", "/a", "a", Some("b")), line("2", "/a", "b", None), line("1", "/b", "x", None), line("1", "/a", "b", Some("c"))];
+        let index = format!("{}\n{{\"run\":\"1\",\"pa", lines.join("\n"));
+        let found = replaced_in(index.as_bytes(), "1");
+        let digests: Vec<_> = found.iter().map(|one| (one.path.to_str().unwrap(), one.before, one.after)).collect();
+        assert_eq!(digests, [("/a", Digest::of(b"a"), Some(Digest::of(b"c"))), ("/b", Digest::of(b"x"), None)]);
     }
 }

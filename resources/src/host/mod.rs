@@ -38,7 +38,7 @@ use rustix::fs::{Mode, OFlags, open};
 
 pub use accounts::Accounts;
 pub use attend::abandon_commands;
-pub use backups::Backups;
+pub use backups::{Backups, Replaced};
 pub use batch::Batch;
 pub use claims::Claims;
 pub use digests::Digests;
@@ -89,6 +89,11 @@ impl Host {
     pub fn with_backups(mut self, backups: Backups) -> Self {
         self.backups = Some(backups);
         self
+    }
+
+    /// The store of what files held, if there is one.
+    pub fn backups(&self) -> Option<&Backups> {
+        self.backups.as_ref()
     }
 
     /// The same with the digests that earlier runs found.

@@ -10,10 +10,10 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Uid, chmod, chownat, fsync, openat, openat2, statat, unlinkat};
 use rustix::io::Errno;
 
-use super::folders::place_failure;
+use super::folders::{open_file_at, place_failure};
 use super::place::{self, Place};
 use super::replace::stat_at;
-use super::{FileKind, Host, Ownership, Stat, fault};
+use super::{Backup, FileKind, Host, Ownership, Stat, fault};
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 /// How deep a tree may be: each level costs a descriptor.
@@ -36,6 +36,22 @@ impl Host {
         })?;
         fsync(&place.folder).map_err(|errno| fault::failure("remove", path, errno))?;
         Ok(true)
+    }
+
+    /// Removes a file, and has the store keep what it held if that is wished and there is a store; else as
+    /// [`Host::remove`].
+    ///
+    /// # Errors
+    /// As [`Host::remove`]; what cannot be kept is not removed.
+    pub fn remove_file(&self, path: impl AsRef<Path>, backup: Backup<'_>) -> Result<bool, Failure> {
+        let path = path.as_ref();
+        let standing = self.standing(path, "remove")?.filter(|(_, stat)| stat.kind == FileKind::File);
+        if let (Some((place, _)), Backup::Store, Some(backups)) = (standing, backup, &self.backups)
+            && let Some((mut file, stat)) = open_file_at(&place.folder, &place.name, path)?
+        {
+            backups.keep(path, (&mut file, &stat), None)?;
+        }
+        self.remove(path)
     }
 
     /// Removes whatever stands at a path, a folder with all it holds. Returns whether there was anything.

@@ -311,7 +311,7 @@ impl Writing<'_> {
         if let Some((mut file, stat)) = old {
             match (new.backup, &self.host.backups) {
                 (Backup::Suffix(suffix), _) => self.copy_beside(&mut file, stat, suffix)?,
-                (Backup::Store, Some(backups)) => drop(backups.keep(self.path, &mut file)?),
+                (Backup::Store, Some(backups)) => drop(backups.keep(self.path, (&mut file, &stat), Some(new.bytes))?),
                 _ => {}
             }
         }

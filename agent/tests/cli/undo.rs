@@ -1,0 +1,78 @@
+//! What a run changed comes back, and what does not is said.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::stage::Stage;
+
+const OLD: &str =
+    "file \"/a\" content=\"old\" mode=\"0640\"\nfile \"/gone\" content=\"gone\"\nini \"/c.ini\" {\n section s {\n key one\n }\n}";
+const NEW: &str = "file \"/a\" content=\"new\" mode=\"0600\"\nfile \"/gone\" ensure=absent\nini \"/c.ini\" {\n section s {\n key two\n }\n}\nfile \"/made\" content=\"m\"";
+
+fn changed() -> Stage {
+    let stage = Stage::new(OLD);
+    stage.run("apply", &[]).expect(0);
+    stage.manifest(NEW);
+    stage.run("apply", &[]).expect(0);
+    stage
+}
+
+fn undo(stage: &Stage, more: &[&str], code: i32) -> String {
+    let root = stage.root();
+    let arguments = [&["undo", "last", "--root", root.to_str().unwrap()], more].concat();
+    stage.keel(&arguments).expect(code).out
+}
+
+#[test]
+fn files_come_back_with_owner_and_mode_and_the_rest_is_said() {
+    let stage = changed();
+    let before = stage.tree();
+    let shown = undo(&stage, &["--noop"], 0);
+    assert!(shown.contains("/a") && shown.contains("would come back"), "{shown}");
+    assert_eq!(stage.tree(), before);
+    let out = undo(&stage, &[], 0);
+    assert_eq!([stage.read("a"), stage.read("gone"), stage.read("made")].map(Option::unwrap_or_default), ["old", "gone", "m"]);
+    assert!(stage.read("c.ini").unwrap().contains("key = one") || stage.read("c.ini").unwrap().contains("key=one"));
+    assert_eq!(std::fs::metadata(stage.root().join("a")).unwrap().permissions().mode() & 0o777, 0o640);
+    let left = out.split("not undone:").nth(1).unwrap();
+    assert!(left.contains("+ file \"/made\"") && !left.contains("\"/a\"") && !left.contains("c.ini"), "{out}");
+    // The site still wants the change: the next run makes it again, as drift.
+    assert!(stage.run("apply", &["--detailed-exitcode"]).expect(2).out.contains("drift"));
+}
+
+#[test]
+fn what_was_changed_since_is_left_alone_unless_forced() {
+    let stage = changed();
+    stage.write("root/a", "mine");
+    let out = undo(&stage, &[], 4);
+    assert!(out.contains("was changed since"), "{out}");
+    assert_eq!(stage.read("a").as_deref(), Some("mine"));
+    assert_eq!(stage.read("gone").as_deref(), Some("gone"), "the others come back");
+    undo(&stage, &["--force"], 0);
+    assert_eq!(stage.read("a").as_deref(), Some("old"));
+}
+
+#[test]
+fn a_damaged_backup_and_an_unknown_run_are_errors_that_change_nothing() {
+    let stage = changed();
+    let kept = stage.root().join("var/lib/keel/site-stage/backups");
+    for folder in std::fs::read_dir(&kept).unwrap().flatten().filter(|entry| entry.path().is_dir()) {
+        for file in std::fs::read_dir(folder.path()).unwrap().flatten() {
+            std::fs::write(file.path(), "damaged").unwrap();
+        }
+    }
+    assert!(undo(&stage, &[], 4).contains("damaged"));
+    assert_eq!(stage.read("a").as_deref(), Some("new"));
+    let root = stage.root();
+    let unknown = stage.keel(&["undo", "1-1", "--root", root.to_str().unwrap()]).expect(64);
+    assert!(unknown.err.contains("no run \"1-1\" is known here"), "{}", unknown.err);
+}
+
+#[test]
+fn the_same_as_data() {
+    let stage = changed();
+    let out = undo(&stage, &["--json"], 0);
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(json["files"].as_array().unwrap().len(), 3, "{out}");
+    assert_eq!(json["files"][0]["fate"], "back");
+    assert_eq!(json["not_undone"].as_array().unwrap().len(), 1, "{out}");
+}
