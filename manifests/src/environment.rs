@@ -268,13 +268,13 @@ mod tests {
     #[test]
     fn what_is_kept_ready_is_evaluated_once_and_blamed_where_it_stands() {
         let environments = Environments::new(&Arc::default(), &Arc::default());
-        let context = || Value::from_iter([("a", Value::from(2))]);
+        let context = || Value::from_pairs([("a", Value::from(2))]);
         let value = |text: &str| environments.ready_expression(text, context());
         assert_eq!(value("a * 21"), Some(Ok(Value::from(42))));
         assert_eq!(value("a * 21"), Some(Ok(Value::from(42))), "also the second time");
         assert!(value("nothing").unwrap().unwrap().is_undefined());
         let error = value("a ~ (nothing + 1)").unwrap().unwrap_err();
-        assert_eq!((error.code, error.range), (codes::UNDEFINED, Some(5..16)));
+        assert_eq!((error.code, error.range), (codes::EVALUATION, Some(5..16)), "the scope says what is not defined");
         for wrong in ["a }} {{ a", "a +", "a %\u{FDD2} b"] {
             assert_eq!(value(wrong), None, "{wrong}");
         }
