@@ -56,7 +56,7 @@ pub async fn listen(home: Home, settings: AgentSettings, events: UnboundedSender
             Err(why) => Some(Fault::Away(why)),
         };
         let Some(fault) = fault else { return };
-        if failures == 0 && events.send(Event::ServerAway(fault.to_string())).is_err() {
+        if failures == 0 && events.send(Event::ServerAway(first_line(&fault))).is_err() {
             return;
         }
         let asked = match &fault {
@@ -90,6 +90,11 @@ async fn hear(client: &Client, heard: &mut Heard<'_>, failures: &mut u32, events
     }
 }
 
+/// What is wrong, without what to try: the agent tries again by itself.
+fn first_line(fault: &Fault) -> String {
+    fault.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
 /// A pause between one and two times as long, so that the hosts of a site do not come back all at once.
 fn spread(pause: Duration) -> Duration {
     let mut byte = [0; 1];
@@ -111,6 +116,11 @@ pub fn in_words(news: &[News]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_is_one_line() {
+        assert_eq!(first_line(&Fault::Away("no route\n  try: later".to_owned())), "the server cannot be reached: no route");
+    }
 
     #[test]
     fn what_was_heard_is_known_after_a_restart() {
