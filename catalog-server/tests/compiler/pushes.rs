@@ -75,7 +75,11 @@ async fn facts_that_are_not_there_are_asked_for() {
     let stage = Stage::new().await;
     let unknown = stage.compiler.catalog("main", "web-1", Digest::of(b"other")).await;
     assert_eq!(unknown.unwrap_err(), NoCatalog::FactsNeeded("web-1".to_owned()));
-    let nowhere = stage.compiler.catalog("nowhere", "web-1", Digest::of(b"other")).await;
+    // Who is here before the first commit leaves its facts, too, to be told of it then.
+    let early = stage.compiler.catalog("nowhere", "web-1", Digest::of(b"other")).await;
+    assert_eq!(early.unwrap_err(), NoCatalog::FactsNeeded("web-1".to_owned()));
+    stage.send("web-1", r#"{"os": "debian"}"#);
+    let nowhere = stage.compiler.catalog("nowhere", "web-1", Digest::of(br#"{"os": "debian"}"#)).await;
     assert_eq!(nowhere.unwrap_err(), NoCatalog::NoCommit("nowhere".to_owned()));
 }
 
