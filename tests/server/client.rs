@@ -1,7 +1,7 @@
 //! HTTP/1.1 over TLS by hand: a test may send what no library would, and stop in the middle.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,7 +136,7 @@ impl Client {
         let mut stream = self.connect()?;
         // A server that refuses early may close before it has read everything; its answer counts all the same.
         let _ = stream.write_all(request).and_then(|()| stream.flush());
-        read_answer(&mut stream)
+        read_answer(&mut Received(&mut stream))
     }
 
     /// A GET.
@@ -185,6 +185,25 @@ pub fn read_answer(stream: &mut impl Read) -> Result<Answer, String> {
         read_exactly(stream, length)?
     };
     Ok(Answer { status, headers, body })
+}
+
+/// What came over a connection. The stream itself would first write what is left, and fail where nobody listens any more.
+struct Received<'s>(&'s mut StreamOwned<ClientConnection, TcpStream>);
+
+impl Read for Received<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let StreamOwned { conn, sock } = &mut *self.0;
+        loop {
+            match conn.reader().read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+            if conn.read_tls(sock)? == 0 {
+                return Ok(0);
+            }
+            conn.process_new_packets().map_err(std::io::Error::other)?;
+        }
+    }
 }
 
 fn read_chunks(stream: &mut impl Read) -> Result<Vec<u8>, String> {
