@@ -96,6 +96,7 @@ pub(crate) fn fixed_costs(keel: &Path) -> Result<Vec<Row>> {
     let version = alone(|| cost(&[&program, "--version"]))?;
     let facts = alone(|| cost(&[&program, "facts"]))?;
     let stage = Stage::new(keel, 0)?;
+    stage.settle()?;
     let empty = alone(|| stage.apply())?;
     Ok(vec![
         Row::time("keel --version", version.cpu, Duration::from_millis(5)),
