@@ -208,8 +208,7 @@ mod tests {
             ("d.yaml", "a: 1"),
             ("e.json", r#"{"good": 1, "__proto__": 2, "huge": 1e400}"#),
         ]);
-        assert!(facts.contains(&"good: 1".to_owned()) || warnings.iter().any(|warning| warning.contains("e.json")), "{facts:?}");
-        assert_eq!(facts.iter().filter(|fact| fact.starts_with("__proto__") || fact.starts_with("huge")).count(), 0);
+        assert_eq!(facts, ["hostname: own", "good: 1"]);
         for name in ["a.json", "b.toml", "c.txt", "d.yaml", "e.json"] {
             assert!(warnings.iter().any(|warning| warning.contains(name)), "{name}: {warnings:?}");
         }

@@ -68,6 +68,17 @@ fn a_damaged_backup_and_an_unknown_run_are_errors_that_change_nothing() {
 }
 
 #[test]
+fn a_large_file_that_was_removed_is_not_kept_and_that_is_said() {
+    let stage = Stage::new("file \"/large\" ensure=absent");
+    stage.write("root/large", "");
+    std::fs::OpenOptions::new().write(true).open(stage.root().join("large")).unwrap().set_len((16 << 20) + 1).unwrap();
+    stage.run("apply", &[]).expect(0);
+    assert_eq!(stage.read("large"), None);
+    let out = undo(&stage, &[], 0);
+    assert!(out.split("not undone:").nth(1).is_some_and(|left| left.contains("file \"/large\"")), "{out}");
+}
+
+#[test]
 fn the_same_as_data() {
     let stage = changed();
     let out = undo(&stage, &["--json"], 0);

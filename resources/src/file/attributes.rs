@@ -180,6 +180,7 @@ keel_engine::attributes! {
         /// Root alone can read the store, and nothing is kept as long as `content` is a secret. The
         /// run after a secret has left the manifest replaces bytes that may still be the secret, and
         /// keeps them: say `backup=#false` for that run, or change the secret.
+        /// Of files that are removed only those up to 16 MiB are kept.
         pub backup: Option<BackupChoice>,
         /// Whether a link at the path is itself meant (`manage`: a file replaces it) or what it
         /// points to (`follow`).

@@ -1,6 +1,8 @@
 //! What files held before they were replaced or removed, stored by content, with an index that says which
 //! path held it, in which run, and what came in its place.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -125,17 +127,15 @@ impl Backups {
 
 /// A line that a crash cut short tells of nothing that was replaced: the change comes after it.
 fn replaced_in(index: &[u8], run: &str) -> Vec<Replaced> {
-    let mut files: Vec<Replaced> = Vec::new();
-    for line in index.split(|byte| *byte == b'\n') {
-        let Ok(replaced) = serde_json::from_slice::<Replaced>(line) else { continue };
-        match files.iter_mut().find(|known| known.path == replaced.path) {
-            _ if replaced.run != run => {}
-            Some(known) => known.after = replaced.after,
-            None => files.push(replaced),
+    let mut files: BTreeMap<PathBuf, Replaced> = BTreeMap::new();
+    let lines = index.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Replaced>(line).ok());
+    for replaced in lines.filter(|replaced| replaced.run == run) {
+        match files.entry(replaced.path.clone()) {
+            Entry::Occupied(mut known) => known.get_mut().after = replaced.after,
+            Entry::Vacant(place) => drop(place.insert(replaced)),
         }
     }
-    files.sort_by(|one, other| one.path.cmp(&other.path));
-    files
+    files.into_values().collect()
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ use super::{Backup, FileKind, Host, Ownership, Stat, fault};
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 /// How deep a tree may be: each level costs a descriptor.
 const DEPTH_MAX: usize = 200;
+/// How large a removed file may be for the store to keep it.
+const KEPT_BYTES_MAX: u64 = 16 << 20;
 
 impl Host {
     /// Removes a file, a link, or a folder that is empty. Returns whether there was anything.
@@ -38,14 +40,15 @@ impl Host {
         Ok(true)
     }
 
-    /// Removes a file, and has the store keep what it held if that is wished and there is a store; else as
-    /// [`Host::remove`].
+    /// Removes a file, and has the store keep what it held if that is wished, there is a store, and it is not
+    /// larger than 16 MiB: who removes large files wants the room. Else as [`Host::remove`].
     ///
     /// # Errors
     /// As [`Host::remove`]; what cannot be kept is not removed.
     pub fn remove_file(&self, path: impl AsRef<Path>, backup: Backup<'_>) -> Result<bool, Failure> {
         let path = path.as_ref();
-        let standing = self.standing(path, "remove")?.filter(|(_, stat)| stat.kind == FileKind::File);
+        let is_kept = |(_, stat): &(Place, Stat)| stat.kind == FileKind::File && stat.size <= KEPT_BYTES_MAX;
+        let standing = self.standing(path, "remove")?.filter(is_kept);
         if let (Some((place, _)), Backup::Store, Some(backups)) = (standing, backup, &self.backups)
             && let Some((mut file, stat)) = open_file_at(&place.folder, &place.name, path)?
         {
