@@ -46,12 +46,25 @@ fn one_that_ran_out_lately_is_renewed_for_the_same_key() {
 }
 
 #[test]
+fn a_disabled_host_renews_it_all_the_same() {
+    let stage = Stage::new();
+    stage.present(Lie::Expired);
+    let before = stage.node();
+    assert!(stage.host.keel(&["agent", "disable", "--reason", "repairs"]).status.success());
+    let refused = stage.host.once();
+    assert!(text(&refused).contains("repairs"), "{}", text(&refused));
+    assert_ne!(stage.node(), before, "there is another certificate: {}", text(&refused));
+    assert_eq!(stage.host.waiting_reports(), 0, "{}", text(&refused));
+}
+
+#[test]
 fn with_one_that_is_no_good_the_reports_wait_and_the_agent_says_why() {
     for lie in [Lie::LongExpired, Lie::OtherName, Lie::Foreign] {
         let stage = Stage::new();
         stage.present(lie);
         let output = stage.host.once();
         assert_eq!(output.status.code(), Some(1), "{lie:?}: {}", text(&output));
+        assert!(text(&output).contains("1 report waits: the server "), "{lie:?}: {}", text(&output));
         assert_eq!(stage.host.waiting_reports(), 1, "{lie:?}: {}", text(&output));
     }
 }

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use keel_tests::agent::{AgentHost, Line, text};
+use keel_tests::agent::{AgentHost, Line, text, until};
 use keel_tests::server::{CatalogServer, Client};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 /// Cuts of the network that are tried, by as many hosts at the same time.
@@ -128,6 +129,26 @@ fn a_server_that_is_killed_at_any_moment_loses_and_doubles_nothing() {
 }
 
 #[test]
+fn what_waits_is_delivered_when_the_server_is_back_and_not_at_the_next_run() {
+    let mut server = generous();
+    let line = Line::to(server.agents_address());
+    let host = AgentHost::join_over(&line, &server, "db-1");
+    let agent = host.set("interval = \"12h\"").start();
+    let is_quiet = || host.status()["running"] == false && !host.status()["last_round"].is_null();
+    until("its first run is over", || is_quiet() && host.waiting_reports() == 0);
+    server.kill();
+    line.lead_to(None);
+    until("it knows that the server is away", || !host.status()["server_away"].is_null());
+    agent.signal(Signal::SIGHUP);
+    until("a report waits", || is_quiet() && host.waiting_reports() == 1);
+    server.resume();
+    line.lead_to(Some(server.agents_address()));
+    until("it is delivered", || host.waiting_reports() == 0);
+    assert_whole(&server, "db-1", 2);
+    assert_eq!(agent.stop(), Some(0));
+}
+
+#[test]
 fn what_is_reported_while_the_server_is_away_for_48_intervals_comes_later_in_order() {
     let mut server = generous();
     let line = Line::to(server.agents_address());
@@ -143,4 +164,39 @@ fn what_is_reported_while_the_server_is_away_for_48_intervals_comes_later_in_ord
     let last = host.once();
     assert_eq!(host.waiting_reports(), 0, "{}", text(&last));
     assert_whole(&server, "db-1", 49);
+}
+
+#[test]
+fn settings_that_lead_to_the_server_again_end_its_absence() {
+    let mut server = generous();
+    let host = AgentHost::join(&server, "db-1");
+    let agent = host.set("interval = \"12h\"").start();
+    until("its first run is over", || host.status()["running"] == false && !host.status()["last_round"].is_null());
+    server.kill();
+    until("it knows that the server is away", || !host.status()["server_away"].is_null());
+    server.resume();
+    host.follow(&server);
+    agent.signal(Signal::SIGHUP);
+    until("it knows that it is back", || host.status()["server_away"].is_null());
+    assert_eq!(agent.stop(), Some(0));
+}
+
+#[test]
+fn who_joins_under_another_name_puts_the_reports_of_the_first_one_aside() {
+    let server = generous();
+    let line = Line::to(server.agents_address());
+    let host = AgentHost::join_over(&line, &server, "db-1");
+    line.lead_to(None);
+    host.once();
+    assert_eq!(host.waiting_reports(), 1);
+    line.lead_to(Some(server.agents_address()));
+    let token = server.token(&["--host", "db-2"]);
+    let joined = host.enroll(&server, &line.url(), &["--again", "--host", "db-2", "--token", &token]).output().unwrap();
+    assert!(joined.status.success(), "{}", text(&joined));
+    let run = host.once();
+    assert!(text(&run).contains("put aside: it was written as db-1"), "{}", text(&run));
+    assert_eq!(host.waiting_reports(), 0, "{}", text(&run));
+    assert_whole(&server, "db-2", 1);
+    let aside = std::fs::read_dir(host.path("var/lib/keel/agent/spool/refused")).unwrap().count();
+    assert_eq!(aside, 1, "nothing is lost");
 }

@@ -1,6 +1,10 @@
 //! Rounds of the real agent with the real server: what is pushed arrives, what is touched is mended.
 
-use keel_tests::agent::{stage, text, until};
+use std::os::unix::fs::PermissionsExt;
+
+use keel_tests::agent::{Agent, AgentHost, stage, text, until};
+use keel_tests::server::CatalogServer;
+use nix::sys::signal::Signal;
 
 fn motd(text: &str) -> String {
     format!("host \"db-1\" {{\n    file \"/etc/motd\" content=\"{text}\\n\"\n}}\n")
@@ -59,6 +63,55 @@ fn what_is_touched_is_mended_at_once_even_in_the_middle_of_a_run_and_the_mending
     assert_eq!(agent.stop(), Some(0));
 }
 
+/// A host that is watched, with an agent that has made a run.
+fn watched(manifest: &str) -> (CatalogServer, AgentHost, Agent) {
+    let (server, host) = stage(manifest);
+    host.set("interval = \"1d\"\nwatch = true");
+    host.once();
+    let agent = host.start();
+    agent.signal(Signal::SIGHUP);
+    until("the first run is over", || host.status()["running"] == false && !host.status()["last_round"].is_null());
+    (server, host, agent)
+}
+
+#[test]
+fn a_folder_that_goes_or_is_opened_is_mended_with_all_that_is_in_it() {
+    let manifest = "host \"db-1\" {\n    file \"/srv\" ensure=directory mode=\"0750\"\n    \
+        file \"/srv/a\" content=\"a\\n\"\n    file \"/srv/b\" content=\"b\\n\"\n}\n";
+    let (_server, host, agent) = watched(manifest);
+    let folder = host.path("srv");
+    let is_whole = || {
+        let mode = std::fs::metadata(&folder).map_or(0, |folder| folder.permissions().mode() & 0o777);
+        mode == 0o750 && host.read("srv/a") == "a\n" && host.read("srv/b") == "b\n"
+    };
+    let is_mended = || is_whole() && host.status()["running"] == false && host.status()["last_run"]["failed"] == 0;
+    std::fs::remove_dir_all(&folder).unwrap();
+    until("what was removed is there again", is_mended);
+    std::fs::rename(&folder, host.path("elsewhere")).unwrap();
+    until("what was renamed is there again", is_mended);
+    std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o777)).unwrap();
+    until("its mode is the declared one", is_mended);
+    assert_eq!(agent.stop(), Some(0));
+}
+
+#[test]
+fn a_disabled_host_does_not_tell_of_each_touch() {
+    let (server, host, agent) = watched(&motd("one"));
+    assert!(host.keel(&["agent", "disable", "--reason", "repairs"]).status.success());
+    for turn in 1..=3 {
+        std::fs::write(host.path("etc/motd"), format!("repaired {turn}\n")).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(400));
+    }
+    let operator = server.add_operator("vera", "viewer");
+    let reports = operator.get("/operator/v1/reports?host=db-1").unwrap().json();
+    let failed = reports["reports"].as_array().unwrap().iter().filter(|report| !report["failure"].is_null()).count();
+    assert_eq!(failed, 0, "{reports}");
+    assert!(host.keel(&["agent", "enable"]).status.success());
+    std::fs::write(host.path("etc/motd"), "drift\n").unwrap();
+    until("it is mended again", || host.read("etc/motd") == "one\n");
+    assert_eq!(agent.stop(), Some(0));
+}
+
 #[test]
 fn a_stop_lets_a_long_command_finish_and_the_run_is_reported() {
     let flags = tempfile::tempdir().unwrap();
@@ -70,9 +123,9 @@ fn a_stop_lets_a_long_command_finish_and_the_run_is_reported() {
     );
     let (_server, host) = stage(&manifest);
     let agent = host.start();
-    agent.signal(nix::sys::signal::Signal::SIGHUP);
+    agent.signal(Signal::SIGHUP);
     until("the command has begun", || begun.exists());
-    agent.signal(nix::sys::signal::Signal::SIGTERM);
+    agent.signal(Signal::SIGTERM);
     until("the run knows", || agent.log().contains("asked to stop"));
     std::fs::write(&go, "").unwrap();
     assert_eq!(agent.end(), Some(0));

@@ -15,8 +15,14 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn examples() -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder("../examples")).unwrap().map(|entry| entry.unwrap().path());
-    let mut examples: Vec<PathBuf> = entries.filter(|path| path.join("keel.toml").is_file()).collect();
+    let inside = |folder: &Path| {
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
+    };
+    // Sites that belong together stand in one folder.
+    let sites = inside(&folder("../examples"))
+        .into_iter()
+        .flat_map(|path| if path.join("keel.toml").is_file() { vec![path] } else { inside(&path) });
+    let mut examples: Vec<PathBuf> = sites.filter(|path| path.join("keel.toml").is_file()).collect();
     examples.sort();
     assert!(!examples.is_empty());
     examples
@@ -62,6 +68,13 @@ fn every_example_compiles_to_what_is_expected() {
 fn every_example_passes_the_check() {
     for site in examples() {
         answer(&["check", &site.to_string_lossy()]);
+    }
+}
+
+#[test]
+fn every_example_passes_its_own_tests_and_converges_from_anywhere() {
+    for site in examples() {
+        answer(&["test", &site.to_string_lossy(), "--converge", "--seed", "1"]);
     }
 }
 

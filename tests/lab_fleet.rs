@@ -98,6 +98,8 @@ fn units_hold(lab: &Lab) {
     sh(server, "systemd-analyze verify --man=no keel-server.service keel-agent.service");
     sh(server, &format!("systemd-analyze security --no-pager --threshold={EXPOSURE_MAX} keel-server.service"));
 
+    assert_eq!(sh(server, "systemctl show -P WatchdogUSec keel-server").trim(), "1min", "a server that hangs is started anew");
+
     let shorter = "mkdir -p /run/systemd/system/keel-agent.service.d && \
         printf '[Service]\\nWatchdogSec=3s\\nRestartSec=1s\\n' > /run/systemd/system/keel-agent.service.d/shorter.conf && \
         systemctl daemon-reload && systemctl restart keel-agent";

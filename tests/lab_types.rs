@@ -1,8 +1,15 @@
 //! What each type and each relation does on a real host, seen from outside: a table of rows, each with
 //! the exit code of every run and what is on the host afterwards.
+//!
+//! Some behaviours of Puppet's have no row. A resource that a schedule's `period` lets change once a day only: here
+//! everything is looked at in every run, and what is done by the clock is a job or a timer. Other ways to compare
+//! files than by all their bytes: reading them costs next to nothing. Sources behind `http://`: `archive` has them,
+//! and a site's own files come with its catalog. `tidy`: systemd clears folders by age, with a file in
+//! `/etc/tmpfiles.d`.
 
 mod accounts;
 mod commands;
+mod files;
 mod order;
 mod settings;
 mod system;
@@ -101,6 +108,11 @@ fn lab_users_and_groups() {
 #[test]
 fn lab_files_and_commands() {
     check(&commands::ROWS, &Image::bare());
+}
+
+#[test]
+fn lab_contents_sources_and_trees() {
+    check(&files::ROWS, &Image::bare());
 }
 
 #[test]

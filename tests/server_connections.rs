@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use keel_tests::agent::until;
 use keel_tests::server::{CatalogServer, Identity, Lie, read_answer};
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair};
 use x509_parser::pem::parse_x509_pem;
@@ -81,14 +82,35 @@ fn greedy_body(identity: &Identity) -> serde_json::Value {
 #[test]
 fn a_server_that_stops_finishes_what_goes_on() {
     let mut server = CatalogServer::start();
-    let mut open = server.agent(None).connect().unwrap();
-    open.write_all(b"GET /v1/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    assert_eq!(read_answer(&mut open).unwrap().status, 200);
-    assert_eq!(server.stop(), Some(0));
-    let mut rest = Vec::new();
-    let _ = open.read_to_end(&mut rest);
-    assert!(rest.is_empty());
-    assert!(server.agent(None).get("/v1/live").is_err());
+    let client = server.agent(None);
+    let mut idle = client.connect().unwrap();
+    idle.write_all(b"GET /v1/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert_eq!(read_answer(&mut idle).unwrap().status, 200);
+    // A request has begun when the server is asked to stop: it waits for the body.
+    let body = Identity::candidate("db-1").request(Some(&server.token(&[]))).to_string();
+    let head = format!(
+        "POST /v1/enrolment HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut busy = client.connect().unwrap();
+    busy.write_all(head.as_bytes()).unwrap();
+    let mut go_on = *b"HTTP/1.1 100 Continue\r\n\r\n";
+    let awaited = go_on;
+    busy.read_exact(&mut go_on).unwrap();
+    assert_eq!(go_on, awaited);
+    let log = server.path("server.log");
+    std::thread::scope(|scope| {
+        let stopped = scope.spawn(|| server.stop());
+        let is_stopping = || std::fs::read_to_string(&log).unwrap().contains("keel-server: stopping");
+        until("the server knows", is_stopping);
+        busy.write_all(body.as_bytes()).unwrap();
+        assert_eq!(read_answer(&mut busy).unwrap().status, 200, "what had begun is answered");
+        let mut nothing = Vec::new();
+        let _ = idle.read_to_end(&mut nothing);
+        assert!(nothing.is_empty());
+        assert_eq!(stopped.join().unwrap(), Some(0));
+    });
+    assert!(client.get("/v1/live").is_err());
 }
 
 #[test]

@@ -52,6 +52,18 @@ fn who_lost_the_answer_asks_again_with_the_same_key() {
 }
 
 #[test]
+fn a_key_waits_under_one_name() {
+    let server = CatalogServer::start();
+    let candidate = Identity::candidate("db-1");
+    assert_eq!(server.ask(&candidate, None).status, 202);
+    let mut renamed = candidate.same();
+    renamed.host = "db-2".to_owned();
+    let refused = server.ask(&renamed, None);
+    assert_eq!((refused.status, refused.code().as_str()), (409, "conflict"));
+    assert_eq!(server.ask(&candidate, None).status, 202);
+}
+
+#[test]
 fn without_a_token_an_operator_decides() {
     let server = CatalogServer::start();
     let operator = server.add_operator("otto", "operator");

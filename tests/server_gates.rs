@@ -62,6 +62,23 @@ fn who_waited_in_its_last_run_runs_at_once_when_the_gate_opens() {
 }
 
 #[test]
+fn who_waits_is_woken_though_it_mended_something_else_meanwhile() {
+    let server = CatalogServer::start();
+    push(&server, "one");
+    let edge = AgentHost::join(&server, "edge-1");
+    let _edge_agent = edge.set(SETTINGS).set("gate_wait = '1s'\nwatch = true").start();
+    until("its run is over", || edge.path("run/keel/watch.json").exists() && edge.status()["running"] == false);
+    std::fs::remove_file(edge.path("etc/alone")).unwrap();
+    until("it is mended", || edge.path("etc/alone").exists());
+    until("the mending is over", || edge.status()["last_run"]["waiting"] == 0 && edge.waiting_reports() == 0);
+    assert_eq!(edge.status()["last_whole_run"]["waiting"], 1, "it still says for what it waits");
+    let origin = AgentHost::join(&server, "origin-1");
+    let _origin_agent = origin.set(SETTINGS).start();
+    until("it was woken", || edge.path("etc/behind").exists());
+    until("all is well", || is_done(&edge.status()) && edge.status()["last_whole_run"].is_null());
+}
+
+#[test]
 fn who_came_before_the_site_runs_at_the_first_push() {
     let server = CatalogServer::start();
     let host = AgentHost::join(&server, "origin-1");

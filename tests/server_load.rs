@@ -11,7 +11,7 @@ fn a_small_fleet_is_served_without_an_error() {
     let figures = run(&plan).unwrap();
     let errors: Vec<&String> = figures.phases.iter().flat_map(|phase| &phase.errors).collect();
     assert_eq!(errors, [] as [&String; 0]);
-    assert_eq!(figures.phases.len(), 5);
+    assert_eq!(figures.phases.len(), 6);
     for phase in &figures.phases {
         assert!(phase.count >= 12 || phase.name == "unchanged catalogs", "{phase:?}");
     }

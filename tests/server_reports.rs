@@ -108,3 +108,25 @@ fn server_killed_at_any_moment_keeps_what_it_acknowledged() {
         assert_all_kept_once(&operator, &host.host, acknowledged);
     }
 }
+
+/// The settings say how long reports are kept; the running server sees to it, at its start and every hour.
+#[test]
+fn server_forgets_reports_that_are_older_than_they_have_to_be() {
+    let mut server = CatalogServer::start_with("[reports]\ndays = 0\nquiet_days = 0\n");
+    let host = server.enrol("db-1");
+    for sequence in 1..=3 {
+        assert_eq!(server.agent(Some(&host)).post("/v1/reports", &delivery("db-1", sequence)).unwrap().status, 200);
+    }
+    assert_eq!(reports_of(&server.add_operator("before", "viewer"), "db-1").len(), 3, "nothing is looked through in between");
+    server.kill();
+    server.resume();
+    let operator = server.add_operator("after", "viewer");
+    let gone = (0..600).any(|_| {
+        let left = reports_of(&operator, "db-1").len();
+        std::thread::sleep(Duration::from_millis(if left == 0 { 0 } else { 100 }));
+        left == 0
+    });
+    assert!(gone, "{}", server.log());
+    let again = server.agent(Some(&host)).post("/v1/reports", &delivery("db-1", 3)).unwrap();
+    assert_eq!((again.status, &again.json()["repeated"]), (200, &json!(true)), "what was forgotten was still delivered once");
+}

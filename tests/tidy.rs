@@ -227,6 +227,43 @@ fn every_invariant_names_a_test_that_exists() {
     assert_none("invariants that name no existing test", &unguarded);
 }
 
+/// How many rows of each letter the catalogue of bad input has.
+const BAD_INPUT: [(&str, usize); 3] = [("M", 71), ("I", 14), ("G", 11)];
+
+#[test]
+fn every_row_of_bad_input_names_what_holds_it() {
+    let folder = top().join("manifests/tests/golden");
+    let page = std::fs::read_to_string(folder.join("README.md")).unwrap();
+    let tests: BTreeSet<String> = rust_files().iter().flat_map(|(_, text)| names_of_tests(text)).collect();
+    let (mut rows, mut wrong) = (Vec::new(), Vec::new());
+    for line in page.lines().filter(|line| line.starts_with('|')).skip(2) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [ids, what, held] = cells[..] else { panic!("a row of three cells: {line}") };
+        rows.extend(ids.split(", ").flat_map(rows_of));
+        let words: Vec<&str> = held.split('`').skip(1).step_by(2).collect();
+        let exists = |word: &&str| tests.contains(*word) || folder.join(word).is_dir();
+        wrong.extend(words.iter().filter(|word| !exists(word) && word.contains('_')).map(|word| format!("{ids}: there is no {word}")));
+        if !words.iter().any(exists) || what.is_empty() {
+            wrong.push(format!("{ids}: names neither a test nor a folder"));
+        }
+    }
+    let all = BAD_INPUT.into_iter().flat_map(|(letter, count)| (1..=count).map(move |number| format!("{letter}{number:02}")));
+    let all: Vec<String> = all.collect();
+    let sorted = |mut rows: Vec<String>| {
+        rows.sort();
+        rows
+    };
+    assert_none("rows of bad input that nothing holds", &wrong);
+    assert_eq!(sorted(rows), sorted(all), "each row once");
+}
+
+/// `M04-M06` and `M57` as the rows that they are.
+fn rows_of(ids: &str) -> Vec<String> {
+    let (first, last) = ids.split_once('-').unwrap_or((ids, ids));
+    let number = |id: &str| id[1..].parse::<usize>().unwrap();
+    (number(first)..=number(last)).map(|number| format!("{}{number:02}", &first[..1])).collect()
+}
+
 fn names_of_tests(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
     let after = lines.iter().enumerate().filter(|(_, line)| **line == "#[test]").filter_map(|(at, _)| lines.get(at + 1..));

@@ -6,7 +6,8 @@ use std::io::Write;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    agent, apply, check, compile, completions, doc, explain, facts, fmt, graph, inspect, man, node, plan, report, secret, status, undo, why,
+    agent, apply, check, compile, completions, diff, doc, explain, facts, fmt, graph, inspect, lease, lsp, man, node, plan, report, secret,
+    status, test, undo, why,
 };
 use crate::error::{Error, Kind, Result};
 use crate::render::paint::Paint;
@@ -46,6 +47,8 @@ pub enum Colour {
 enum Command {
     Check(check::Arguments),
     Compile(compile::Arguments),
+    Test(test::Arguments),
+    Diff(diff::Arguments),
     Plan(plan::Arguments),
     Apply(apply::Arguments),
     Undo(undo::Arguments),
@@ -56,11 +59,13 @@ enum Command {
     Inspect(inspect::Arguments),
     Secret(secret::Arguments),
     Agent(agent::Arguments),
+    Lease(lease::Arguments),
     Status(status::Arguments),
     Why(why::Arguments),
     Report(report::Arguments),
     Node(node::Arguments),
     Fmt(fmt::Arguments),
+    Lsp(lsp::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -154,6 +159,8 @@ fn run(command: Command, context: &Context) -> Result<u8> {
     match command {
         Command::Check(arguments) => check::run(&arguments, context),
         Command::Compile(arguments) => compile::run(&arguments, context),
+        Command::Test(arguments) => test::run(&arguments, context),
+        Command::Diff(arguments) => diff::run(&arguments, context),
         Command::Plan(arguments) => plan::run(&arguments, context),
         Command::Apply(arguments) => apply::run(&arguments, context),
         Command::Undo(arguments) => undo::run(&arguments, context),
@@ -164,11 +171,13 @@ fn run(command: Command, context: &Context) -> Result<u8> {
         Command::Inspect(arguments) => inspect::run(&arguments, context),
         Command::Secret(arguments) => secret::run(&arguments, context),
         Command::Agent(arguments) => agent::run(&arguments, context),
+        Command::Lease(arguments) => lease::run(&arguments, context),
         Command::Status(arguments) => status::run(&arguments, context),
         Command::Why(arguments) => why::run(&arguments, context),
         Command::Report(arguments) => report::run(&arguments, context),
         Command::Node(arguments) => node::run(&arguments, context),
         Command::Fmt(arguments) => fmt::run(&arguments, context),
+        Command::Lsp(arguments) => lsp::run(&arguments, context),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
     }

@@ -1,12 +1,22 @@
 //! The program `keel`: the agent and the operator's commands. One file a command in [`commands`];
 //! [`run`] is one convergence of a host.
 
+pub mod cache_folder;
 pub mod cli;
 pub mod client;
 pub mod commands;
+pub mod comparison;
 pub mod compile_cache;
+pub mod convergence;
 pub mod error;
 pub mod facts;
+pub mod findings;
+pub mod git_commit;
+pub mod hidden_input;
+pub mod inquiry;
+pub mod keepable;
+pub mod kept_checks;
+pub mod language_server;
 pub mod lowered_files;
 pub mod operator;
 pub mod plan_file;
@@ -19,4 +29,5 @@ pub mod settings;
 pub mod site_folder;
 pub mod state;
 pub mod stop;
+pub mod type_traits;
 pub mod undo;

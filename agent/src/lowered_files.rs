@@ -2,21 +2,17 @@
 //! the last compile used and nothing older.
 
 use std::collections::BTreeMap;
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use keel_engine::digest::Digest;
 use keel_manifests::sources::LoweredCache;
 use serde::{Deserialize, Serialize};
 
-use crate::site_folder::SiteFolder;
-use crate::state::{read_if_there, replace};
+use crate::cache_folder::{CacheFolder, CachedFile};
 
 /// A cache of lowered manifests.
 pub struct LoweredFiles {
-    path: Option<PathBuf>,
+    file: Option<CachedFile>,
     known: BTreeMap<Digest, Vec<u8>>,
     used: Mutex<Used>,
 }
@@ -37,26 +33,24 @@ struct Stored<'a> {
 }
 
 impl LoweredFiles {
-    /// The cache of a site below a folder. Whatever is wrong with its file, it is then empty; without a folder it
-    /// stays so.
-    pub fn of(folder: Option<&Path>, site: &SiteFolder) -> Self {
-        let name = Digest::of(site.folder().as_os_str().as_encoded_bytes()).short();
-        let path = folder.map(|folder| folder.join(format!("{name}.lowered")));
-        let known = path.as_deref().and_then(read).unwrap_or_default();
-        Self { path, known, used: Mutex::default() }
+    /// The cache in a folder. Whatever is wrong with its file, it is then empty; without a folder it stays so.
+    pub fn of(folder: Option<&CacheFolder>) -> Self {
+        let file = folder.map(|folder| folder.file("lowered"));
+        let known = file.as_ref().and_then(read).unwrap_or_default();
+        Self { file, known, used: Mutex::default() }
     }
 
     /// Writes what was used, if the file does not have it all. A failure only costs the next compile time.
     pub fn keep(&self) {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let (Some(path), true) = (&self.path, used.more) else { return };
+        let (Some(file), true) = (&self.file, used.more) else { return };
         // Without the cache the next compile parses again, and is right all the same.
-        let _ = write(path, &used.entries);
+        let _ = write(file, &used.entries);
     }
 }
 
-fn read(path: &Path) -> Option<BTreeMap<Digest, Vec<u8>>> {
-    let bytes = read_if_there(path).ok()??;
+fn read(file: &CachedFile) -> Option<BTreeMap<Digest, Vec<u8>>> {
+    let bytes = file.read()?;
     let stored: Stored<'_> = postcard::from_bytes(&bytes).ok()?;
     if Digest::of(stored.entries) != stored.digest {
         return None;
@@ -64,13 +58,10 @@ fn read(path: &Path) -> Option<BTreeMap<Digest, Vec<u8>>> {
     postcard::from_bytes(stored.entries).ok()
 }
 
-fn write(path: &Path, entries: &BTreeMap<Digest, Vec<u8>>) -> Result<(), String> {
-    if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| error.to_string())?;
-    }
-    let entries = postcard::to_stdvec(entries).map_err(|error| error.to_string())?;
-    let stored = Stored { digest: Digest::of(&entries), entries: &entries };
-    replace(path, &postcard::to_stdvec(&stored).map_err(|error| error.to_string())?)
+fn write(file: &CachedFile, entries: &BTreeMap<Digest, Vec<u8>>) -> postcard::Result<()> {
+    let entries = postcard::to_stdvec(entries)?;
+    file.write(&postcard::to_stdvec(&Stored { digest: Digest::of(&entries), entries: &entries })?);
+    Ok(())
 }
 
 impl LoweredCache for LoweredFiles {
@@ -98,10 +89,8 @@ mod tests {
     #[test]
     fn what_was_used_is_there_the_next_time_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("keel.toml"), "").unwrap();
-        let site = SiteFolder::find(Some(folder.path()), folder.path()).unwrap();
         let cache = folder.path().join("cache/keel");
-        let open = || LoweredFiles::of(Some(&cache), &site);
+        let open = || LoweredFiles::of(Some(&CacheFolder::of_one(&cache)));
         let (one, two) = (Digest::of(b"1"), Digest::of(b"2"));
         let first = open();
         assert_eq!(first.get(one), None);
@@ -122,12 +111,9 @@ mod tests {
 
     #[test]
     fn without_a_folder_nothing_is_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("keel.toml"), "").unwrap();
-        let site = SiteFolder::find(Some(folder.path()), folder.path()).unwrap();
-        let cache = LoweredFiles::of(None, &site);
+        let cache = LoweredFiles::of(None);
         cache.put(Digest::of(b"1"), b"one");
         cache.keep();
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(LoweredFiles::of(None).get(Digest::of(b"1")), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use keel_engine::protocol::problem::Code;
@@ -16,10 +17,10 @@ use crate::error::{Error, Result};
 
 /// The port of operators, where none is named.
 const OPERATOR_PORT: u16 = 7441;
-/// A page of a thousand hosts is longer than the answers that agents get.
-const LIMITS: Limits = Limits { body_max: 64 << 20, ..Limits::SMALL };
+/// A page of a thousand hosts is longer than the answers that agents get, and a commit's site takes its time to load.
+const LIMITS: Limits = Limits { body_max: 64 << 20, deadline: Duration::from_secs(240) };
 /// What a new operator is told.
-const HOW: &str = "write server = \"HOST\", ca = \"FILE\" and token = \"...\" into it; on the server, `keel-server operator add NAME` \
+const HOW: &str = "write server = \"HOST\", ca = \"FILE\" and token = \"...\" into it; on the server, `keel-server operator add NAME --role ROLE` \
                    makes a token, and the authority's root.pem is the ca";
 
 /// Which server to talk to.
@@ -81,6 +82,29 @@ impl Operator {
         self.ask(self.request(Method::GET, &with_query(path, query)))
     }
 
+    /// Reads something, again and again while the server is away, until an instant.
+    ///
+    /// # Errors
+    /// As [`Operator::get`].
+    pub fn get_patiently<T: DeserializeOwned>(&self, path: &str, query: &[(&str, &str)], until: Instant) -> Result<T> {
+        loop {
+            let request = self.request(Method::GET, &with_query(path, query));
+            match self.runtime.block_on(self.client.send_for_json(request, LIMITS)) {
+                Err(fault) if fault.may_pass() && Instant::now() < until => std::thread::sleep(fault.pause()),
+                answer => return answer.map_err(|fault| self.error(fault)),
+            }
+        }
+    }
+
+    /// Reads bytes.
+    ///
+    /// # Errors
+    /// As [`Operator::get`].
+    pub fn get_bytes(&self, path: &str) -> Result<Vec<u8>> {
+        let answer = self.runtime.block_on(self.client.send(self.request(Method::GET, path), LIMITS));
+        answer.map(|answer| answer.body).map_err(|fault| self.error(fault))
+    }
+
     /// Sends something.
     ///
     /// # Errors
@@ -109,16 +133,28 @@ impl Operator {
     fn error(&self, fault: Fault) -> Error {
         let address = self.client.address();
         match fault {
-            Fault::Away(why) => Error::host(format!("{address} cannot be reached: {why}")),
+            Fault::Away(why) => Error::host(format!("{address} cannot be reached: {why}")).hint(advice(&why)),
             Fault::Refused { problem, .. } => {
                 let advice = match problem.code {
-                    Code::Unauthenticated => Some("a new token comes from `keel-server operator add NAME` on the server".to_owned()),
+                    Code::Unauthenticated => {
+                        Some("a new token comes from `keel-server operator add NAME --role ROLE` on the server".to_owned())
+                    }
                     _ => None,
                 };
                 Error::host(problem.detail).hint_if(problem.hint.or(advice))
             }
         }
     }
+}
+
+/// What to look at, where there was no answer.
+fn advice(why: &str) -> String {
+    if why.contains("certificate") || why.contains("Unknown") {
+        return "is `ca` a copy of that server's root.pem, and is the address one of its names?".to_owned();
+    }
+    format!(
+        "look at the name and the port ({OPERATOR_PORT} is the operators', another one is the hosts'), and whether keel-server runs there"
+    )
 }
 
 fn load(path: &Path) -> Result<Settings> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::commands::plan::RunArguments;
 use crate::error::{Error, Result};
+use crate::run::purge::PurgeLimit;
 
 /// The form of plan files; a program reads only its own.
 const FORMAT: &str = "keel plan 1";
@@ -25,7 +26,13 @@ pub struct PlanFile {
     only: Vec<String>,
     skip: Vec<String>,
     prune_max: Option<usize>,
+    #[serde(default)]
+    purge_limits: Vec<PurgeLimit>,
     any_hour: bool,
+    #[serde(default)]
+    unguarded: bool,
+    #[serde(default)]
+    cib: Option<PathBuf>,
     report: Report,
 }
 
@@ -42,7 +49,10 @@ impl PlanFile {
             only: arguments.only.clone(),
             skip: arguments.skip.clone(),
             prune_max: arguments.prune_max,
+            purge_limits: arguments.purge_max.clone(),
             any_hour: arguments.any_hour,
+            unguarded: arguments.unguarded,
+            cib: arguments.cib.as_deref().map(absolute),
             report: report.clone(),
         }
     }
@@ -80,7 +90,10 @@ impl PlanFile {
         arguments.only.clone_from(&self.only);
         arguments.skip.clone_from(&self.skip);
         arguments.prune_max = self.prune_max;
+        arguments.purge_max.clone_from(&self.purge_limits);
         arguments.any_hour = self.any_hour;
+        arguments.unguarded = self.unguarded;
+        arguments.cib.clone_from(&self.cib);
         arguments
     }
 

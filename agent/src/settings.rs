@@ -22,8 +22,14 @@ pub struct Environment {
     pub user_config: Option<PathBuf>,
     /// The user's folder for what can be made anew: `XDG_CACHE_HOME`, else `~/.cache`.
     pub user_cache: Option<PathBuf>,
+    /// Where scratch folders go: `TMPDIR`, else memory if there is such a folder, else `/tmp`.
+    pub scratch: PathBuf,
     /// `SUDO_USER`: who typed the command, if it runs behind sudo.
     pub sudo_user: Option<String>,
+}
+
+fn in_memory() -> Option<PathBuf> {
+    Some(PathBuf::from("/dev/shm")).filter(|folder| folder.is_dir())
 }
 
 impl Environment {
@@ -40,6 +46,7 @@ impl Environment {
             identity: variable("KEEL_IDENTITY").map(PathBuf::from),
             user_config: variable("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| at_home(".config")),
             user_cache: variable("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| at_home(".cache")).filter(|path| path.is_absolute()),
+            scratch: variable("TMPDIR").map(PathBuf::from).unwrap_or_else(|| in_memory().unwrap_or_else(|| PathBuf::from("/tmp"))),
             sudo_user: variable("SUDO_USER").and_then(|name| name.into_string().ok()),
         }
     }

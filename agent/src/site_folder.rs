@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 pub const SITE_FILE: &str = "keel.toml";
 
 /// Files of a site are read whole; larger ones are no part of one.
-const FILE_BYTES_MAX: u64 = 1 << 30;
+pub const FILE_BYTES_MAX: u64 = 1 << 30;
 
 /// A folder with a `keel.toml`.
 #[derive(Debug, Clone)]
@@ -121,7 +121,7 @@ impl SiteFolder {
 impl SiteFiles for SiteFolder {
     fn read(&self, path: &str) -> std::result::Result<Option<Arc<[u8]>>, String> {
         let Some(real) = self.locate(path)? else { return Ok(None) };
-        let Some(metadata) = fs::metadata(&real).ok().filter(fs::Metadata::is_file) else { return Ok(None) };
+        let Some(metadata) = standing(&real, path)?.filter(fs::Metadata::is_file) else { return Ok(None) };
         if metadata.len() > FILE_BYTES_MAX {
             return Err(format!("{path} is larger than 1 GiB: let the host fetch it, with `archive` or `exec`"));
         }
@@ -130,10 +130,22 @@ impl SiteFiles for SiteFolder {
 
     fn list(&self, folder: &str) -> std::result::Result<Vec<SiteFile>, String> {
         let mut found = Vec::new();
-        if let Some(real) = self.locate(folder)?.filter(|real| real.is_dir()) {
+        if let Some(real) = self.locate(folder)?
+            && standing(&real, folder)?.is_some_and(|metadata| metadata.is_dir())
+        {
             self.walk(&real, &mut found)?;
         }
         Ok(found)
+    }
+}
+
+/// What stands at a path; none if nothing does. What cannot be looked at is not taken for nothing: a site without one
+/// of its files means something else.
+fn standing(real: &Path, path: &str) -> std::result::Result<Option<fs::Metadata>, String> {
+    match fs::metadata(real) {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(format!("{path}: {error}")),
     }
 }
 

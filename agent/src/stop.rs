@@ -90,7 +90,7 @@ mod tests {
     fn the_first_signal_waits_and_names_what_for_the_second_ends_it() {
         let stop = Stop::default();
         let address = Address::new("exec", "slow");
-        stop.note(Progress { done: 0, total: 1, current: Some(&address) });
+        stop.note(Progress { done: 0, total: 1, current: Some(&address), gate: None, guard: None });
         let (first, text) = stop.ask();
         assert!(stop.is_asked() && first == Step::Finish && text.contains("waiting for exec \"slow\""), "{text}");
         let (second, text) = stop.ask();

@@ -45,9 +45,10 @@ impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Who::Anyone => f.write_str("anyone"),
-            Who::Host => f.write_str("host"),
-            Who::RenewingHost => f.write_str("host, also with a certificate that ran out lately"),
-            Who::Role(role) => write!(f, "operator with the role {} or a stronger one", role.word()),
+            Who::Host => f.write_str("hosts"),
+            Who::RenewingHost => f.write_str("hosts, also with a certificate that ran out lately"),
+            Who::Role(Role::Admin) => f.write_str("operators with the role admin"),
+            Who::Role(role) => write!(f, "operators with the role {} or a stronger one", role.word()),
         }
     }
 }

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use keel_engine::digest::Digest;
-use keel_engine::protocol::problem::Code;
+use keel_engine::protocol::problem::{Code, Problem};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::access::{Identity, Who, decide};
@@ -41,6 +41,8 @@ pub struct Door {
 struct Rule {
     name: String,
     who: Who,
+    /// Whether an operator changes something with it.
+    acts: bool,
     has_query: bool,
     body_max: usize,
     within: Duration,
@@ -62,6 +64,7 @@ impl Door {
         let name = format!("{} {}", route.method, route.path);
         let rule = Rule {
             who: route.who,
+            acts: matches!(route.who, Who::Role(_)) && route.method != Method::GET,
             has_query: route.query.is_some(),
             body_max: route.body_max,
             within: route.within,
@@ -78,9 +81,24 @@ impl Door {
         let peer = request.extensions.get::<Peer>().ok_or_else(nobody)?;
         let identity = self.identify(peer, &request.headers).await?;
         decide(&identity, self.rule.who).map_err(|code| self.refused(&identity, peer, code))?;
-        self.check_shape(request)?;
-        let pass = self.pass(&identity, peer)?;
-        Ok((identity, pass))
+        if let Identity::Host(caller) | Identity::Expired(caller) = &identity {
+            self.server.machines.check(&self.server.store, caller.host.as_str(), &request.headers).await?;
+        }
+        let pass = self.check_shape(request).and_then(|()| self.pass(&identity, peer));
+        pass.inspect_err(|refusal| self.note_refused(&identity.to_string(), &self.object(request), &refusal.0)).map(|pass| (identity, pass))
+    }
+
+    /// What a request is to act on, for the audit log.
+    fn object(&self, request: &Parts) -> String {
+        format!("{} {}", request.method, request.uri.path())
+    }
+
+    /// Writes down that an operator's act came to nothing, though the role allows it.
+    fn note_refused(&self, actor: &str, object: &str, problem: &Problem) {
+        if self.rule.acts {
+            let act = Act { act: "request", actor: actor.to_owned(), object, outcome: Outcome::Refused, detail: &problem.detail };
+            record(now_ms(), &act);
+        }
     }
 
     async fn identify(&self, peer: &Peer, headers: &HeaderMap) -> Result<Identity, Refusal> {
@@ -233,7 +251,11 @@ pub async fn admit(State(door): State<Door>, request: Request, next: Next) -> Re
     let (parts, body) = request.into_parts();
     let response = match door.let_in(&parts).await {
         Ok((identity, pass)) => {
+            let (actor, object) = (identity.to_string(), door.object(&parts));
             let response = door.answer(Request::from_parts(parts, body), next, identity).await;
+            if let Some(problem) = response.extensions().get::<Problem>() {
+                door.note_refused(&actor, &object, problem);
+            }
             response.map(|body| axum::body::Body::new(Finish::new(body, pass)))
         }
         Err(refusal) => refusal.into_response(),

@@ -1,6 +1,10 @@
-//! The audit log: one JSON line on standard output for each privileged act, done or refused.
+//! The audit log: one JSON line for each privileged act, done or refused. The server writes it to standard output,
+//! which the journal keeps; what somebody does on the server's machine without the server goes to the system's log,
+//! under the same name. What changed the database is there, too, for a year, of all its servers together.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -41,6 +45,28 @@ pub fn record(at_ms: i64, act: &Act<'_>) {
     let _ = std::io::stdout().lock().write_all(line.as_bytes());
 }
 
+/// Where the system takes lines for its log, from every program.
+const SYSTEM_LOG: &str = "/dev/log";
+/// What is private to administrators, and for their information.
+const PRIORITY: u8 = 10 * 8 + 6;
+
+/// Writes down what somebody did on this machine, past the server.
+pub fn record_here(at_ms: i64, act: &Act<'_>) {
+    match send(Path::new(SYSTEM_LOG), &line(at_ms, act)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            crate::log::warning("the system's log does not take what was done", &[("why", &error)]);
+        }
+        // Where there is no such log, nobody reads it.
+        _ => {}
+    }
+}
+
+fn send(log: &Path, line: &str) -> std::io::Result<()> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    socket.send_to(format!("<{PRIORITY}>keel-server: {line}").as_bytes(), log).map(drop)
+}
+
 fn line(at_ms: i64, act: &Act<'_>) -> String {
     #[derive(Serialize)]
     struct Line<'a> {
@@ -62,5 +88,17 @@ mod tests {
         let act = Act { act: "revoke", actor: "operator alice".to_owned(), object: "db-1\n", outcome: Outcome::Done, detail: "" };
         let expected = r#"{"at_ms":7,"audit":"revoke","actor":"operator alice","object":"db-1\\n","outcome":"done"}"#;
         assert_eq!(line(7, &act), expected);
+    }
+
+    #[test]
+    fn what_is_done_past_the_server_is_in_the_systems_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let system = UnixDatagram::bind(&log).unwrap();
+        send(&log, "{}").unwrap();
+        let mut bytes = [0; 64];
+        let length = system.recv(&mut bytes).unwrap();
+        assert_eq!(&bytes[..length], b"<86>keel-server: {}");
+        assert!(send(&folder.path().join("nowhere"), "{}").is_err());
     }
 }

@@ -48,6 +48,11 @@ pub struct Context {
 }
 
 impl Context {
+    /// With settings that stand here.
+    pub fn of(config: PathBuf) -> Self {
+        Self { config }
+    }
+
     /// Where the settings stand.
     pub fn config(&self) -> &std::path::Path {
         &self.config
@@ -97,7 +102,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return if error.use_stderr() { 64 } else { 0 };
         }
     };
-    match run(cli.command, &Context { config: cli.config }) {
+    match run(cli.command, &Context::of(cli.config)) {
         Ok(()) => 0,
         Err(error) => {
             if error.kind != Kind::BrokenPipe {

@@ -30,22 +30,14 @@ fn line(level: &str, event: &str, fields: &[(&str, &dyn Display)]) -> String {
     line
 }
 
-/// A text in which nothing moves a reader's cursor, at most 200 characters of it.
-pub fn printable(text: &str) -> String {
-    let mut out = String::new();
-    for character in text.chars().take(200) {
-        if character.is_control() || is_direction(character) {
-            out.extend(character.escape_default());
-        } else {
-            out.push(character);
-        }
-    }
-    out
-}
+/// How many characters of a text are shown.
+const SHOWN: usize = 200;
 
-/// Characters that turn the direction of what follows: they make a line read as another one.
-fn is_direction(character: char) -> bool {
-    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// A text in which nothing moves a reader's cursor; of a long one the beginning, with a mark where it is cut.
+pub fn printable(text: &str) -> String {
+    let cut = text.char_indices().nth(SHOWN).map(|(at, _)| at);
+    let shown = keel_engine::printable::printable(text.get(..cut.unwrap_or(text.len())).unwrap_or(text)).replace('\t', "\\t");
+    if cut.is_some() { shown + " ..." } else { shown }
 }
 
 #[cfg(test)]
@@ -56,7 +48,8 @@ mod tests {
     fn a_line_stays_a_line_whatever_is_in_it() {
         let line = line("", "enrolment refused", &[("host", &"a\u{1b}[2J\nb"), ("why", &"no such token"), ("from", &"::1")]);
         assert_eq!(line, "keel-server: enrolment refused host=a\\u{1b}[2J\\nb why=\"no such token\" from=::1\n");
-        assert_eq!(printable(&"x".repeat(500)).len(), 200);
+        assert_eq!(printable(&"x".repeat(500)), format!("{} ...", "x".repeat(200)));
+        assert_eq!(printable(&"x".repeat(200)).len(), 200, "what fits has no mark");
         assert_eq!(printable("a\u{202e}b"), "a\\u{202e}b");
     }
 }

@@ -1,15 +1,17 @@
-//! The nudge: `keel-server notify`, run by a git hook, tells the server through a socket to look at the repository.
+//! The nudge: `keel-server notify`, run by a git hook, tells the server through a
+//! socket to look at the repository, and hears what became of the push.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Notify;
+use tokio::sync::Semaphore;
 
 use crate::error::{Error, Result};
 use crate::tls::Stop;
@@ -17,24 +19,37 @@ use crate::tls::Stop;
 const WORD: &[u8] = b"look\n";
 const HEARD: &[u8] = b"heard\n";
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a caller is kept until it is known what became of the push.
+const HOLD: Duration = Duration::from_secs(20);
+/// How many callers are answered at once; the others come after them.
+const CALLERS: usize = 16;
+const UNDECIDED: &str = "the push is still being looked at; `keel status` says what comes of it\n";
 
-/// Tells the server that listens on a socket.
+/// Looks at the repository, and says what there is to say.
+pub type Look = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = String> + Send>> + Send + Sync>;
+
+/// Tells the server that listens on a socket, and returns what it says of the push.
 ///
 /// # Errors
 /// Nobody listens there.
-pub fn send(socket: &Path) -> Result<()> {
-    let tell = || -> std::io::Result<()> {
+pub fn send(socket: &Path) -> Result<String> {
+    let tell = || -> std::io::Result<BlockingStream> {
         let mut stream = BlockingStream::connect(socket)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.write_all(WORD)?;
         let mut answer = [0; HEARD.len()];
-        stream.read_exact(&mut answer)
+        stream.read_exact(&mut answer)?;
+        stream.set_read_timeout(Some(HOLD + PATIENCE))?;
+        Ok(stream)
     };
-    tell().map_err(|error| {
+    let mut stream = tell().map_err(|error| {
         Error::trouble(format!("the server does not hear: {}: {error}", socket.display()))
             .hint("is `keel-server serve` running, with the same settings? It will see the push at its next look in any case")
-    })
+    })?;
+    let mut said = String::new();
+    // It has heard; what became of the push can also be asked later.
+    Ok(stream.read_to_string(&mut said).map_or_else(|_| UNDECIDED.to_owned(), |_| said))
 }
 
 /// Listens on a socket, and passes on that somebody called.
@@ -59,29 +74,35 @@ pub fn listen(socket: &Path) -> Result<UnixListener> {
     make().map_err(|error| Error::trouble(format!("cannot listen on {}: {error}", socket.display())).hint("set `run` in server.toml"))
 }
 
-/// Hears callers until the server stops. Many calls in a moment are one.
-pub async fn hear(listener: UnixListener, called: Arc<Notify>, mut stop: Stop) {
+/// Hears callers until the server stops.
+pub async fn hear(listener: UnixListener, look: Look, mut stop: Stop) {
+    let room = Arc::new(Semaphore::new(CALLERS));
     loop {
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
         let accepted = tokio::select! {
             () = stop.requested() => return,
             accepted = listener.accept() => accepted,
         };
-        // A caller who says nothing is not waited for for long; the next one comes after it.
-        if let Ok((stream, _)) = accepted
-            && tokio::time::timeout(PATIENCE, answer(stream)).await.is_ok_and(|heard| heard.is_ok())
-        {
-            called.notify_one();
+        if let Ok((stream, _)) = accepted {
+            let look = Arc::clone(&look);
+            tokio::spawn(async move {
+                // A caller who says nothing, or is gone, is nobody to answer.
+                let _ = answer(stream, &look).await;
+                drop(permit);
+            });
         }
     }
 }
 
-async fn answer(mut stream: UnixStream) -> std::io::Result<()> {
+async fn answer(mut stream: UnixStream, look: &Look) -> std::io::Result<()> {
     let mut word = [0; WORD.len()];
-    stream.read_exact(&mut word).await?;
+    tokio::time::timeout(PATIENCE, stream.read_exact(&mut word)).await??;
     if word != WORD {
         return Err(ErrorKind::InvalidData.into());
     }
-    stream.write_all(HEARD).await
+    stream.write_all(HEARD).await?;
+    let said = tokio::time::timeout(HOLD, look()).await.unwrap_or_else(|_| UNDECIDED.to_owned());
+    tokio::time::timeout(PATIENCE, stream.write_all(said.as_bytes())).await?
 }
 
 #[cfg(test)]
@@ -90,15 +111,18 @@ mod tests {
     use crate::tls::stop_channel;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_call_is_heard() {
+    async fn a_call_is_heard_and_answered() {
         let scratch = tempfile::tempdir().unwrap();
         let socket = scratch.path().join("run/notify.sock");
         assert!(send(&socket).unwrap_err().to_string().contains("notify.sock"));
-        let (called, (sender, stop)) = (Arc::new(Notify::new()), stop_channel());
-        let task = tokio::spawn(hear(listen(&socket).unwrap(), Arc::clone(&called), stop));
+        let (sender, stop) = stop_channel();
+        let look: Look = Arc::new(|| Box::pin(async { "main: accepted\n".to_owned() }));
+        let task = tokio::spawn(hear(listen(&socket).unwrap(), look, stop));
+        let silent = BlockingStream::connect(&socket).unwrap();
         let path = socket.clone();
-        tokio::task::spawn_blocking(move || send(&path)).await.unwrap().unwrap();
-        called.notified().await;
+        let said = tokio::task::spawn_blocking(move || send(&path)).await.unwrap().unwrap();
+        assert_eq!(said, "main: accepted\n", "who says nothing does not hold up the others");
+        drop(silent);
         sender.send(true).unwrap();
         task.await.unwrap();
     }

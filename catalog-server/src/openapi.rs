@@ -1,5 +1,6 @@
 //! The OpenAPI document of both listeners, made from the table of routes and the types on the wire.
 
+use keel_engine::protocol::machine::MACHINE_HEADER;
 use keel_engine::protocol::problem::{Code, Problem};
 use keel_engine::protocol::{JSON, PROBLEM_JSON};
 use schemars::SchemaGenerator;
@@ -7,8 +8,15 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::access::Who;
-use crate::route::{Content, Route, SchemaOf};
+use crate::route::{Content, Header, Route, SchemaOf};
 use crate::routes;
+
+/// What every host may say of itself.
+const MACHINE: Header = Header {
+    name: MACHINE_HEADER,
+    about: "Which machine speaks for the host; a copy of it with the same key is refused.",
+    required: false,
+};
 
 /// The document.
 pub fn document() -> Value {
@@ -59,10 +67,11 @@ fn operation(route: &Route, listener: &str, generator: &mut SchemaGenerator) -> 
         "summary": route.about,
         "description": format!("For: {}.", route.who),
         "security": security(route.who),
-        "responses": { "2XX": answer(route.gives, generator), "default": { "$ref": "#/components/responses/problem" } },
+        "responses": answers(route, generator),
     });
     let mut parameters = in_path(route.path);
     parameters.extend(route.query.iter().flat_map(|query| in_query(*query, generator)));
+    parameters.extend(in_headers(route));
     if let Some(fields) = operation.as_object_mut() {
         if !parameters.is_empty() {
             fields.insert("parameters".to_owned(), Value::Array(parameters));
@@ -83,11 +92,38 @@ fn security(who: Who) -> Value {
     }
 }
 
-fn answer(gives: Content, generator: &mut SchemaGenerator) -> Value {
-    match content(gives, generator) {
-        Some(content) => json!({ "description": "Done.", "content": content }),
-        None => json!({ "description": "Done; there is nothing to say." }),
+fn answers(route: &Route, generator: &mut SchemaGenerator) -> Value {
+    let body = content(route.gives, generator);
+    let answer = |about: &str, body: Option<&Value>| {
+        let mut answer = Map::from_iter([("description".to_owned(), json!(about))]);
+        answer.extend(body.map(|content| ("content".to_owned(), content.clone())));
+        if !route.http.sets.is_empty() {
+            answer.insert("headers".to_owned(), set_headers(route));
+        }
+        Value::Object(answer)
+    };
+    let about = if body.is_some() { "Done." } else { "Done; there is nothing to say." };
+    let mut answers = Map::from_iter([("2XX".to_owned(), answer(about, body.as_ref()))]);
+    for (status, about) in route.http.also {
+        let body = body.as_ref().filter(|_| *status < 300);
+        answers.insert(status.to_string(), answer(about, body));
     }
+    answers.insert("default".to_owned(), json!({ "$ref": "#/components/responses/problem" }));
+    Value::Object(answers)
+}
+
+fn set_headers(route: &Route) -> Value {
+    let header =
+        |one: &Header| (one.name.to_owned(), json!({ "description": one.about, "required": one.required, "schema": { "type": "string" } }));
+    Value::Object(route.http.sets.iter().map(header).collect())
+}
+
+/// The headers that a request may have, the machine's own among them where a host asks.
+fn in_headers(route: &Route) -> Vec<Value> {
+    let hosts = matches!(route.who, Who::Host | Who::RenewingHost).then_some(&MACHINE);
+    let all = route.http.reads.iter().chain(hosts);
+    let parameter = |one: &Header| json!({ "name": one.name, "in": "header", "required": one.required, "description": one.about, "schema": { "type": "string" } });
+    all.map(parameter).collect()
 }
 
 fn content(content: Content, generator: &mut SchemaGenerator) -> Option<Value> {
@@ -152,6 +188,17 @@ mod tests {
         let mut missing = Vec::new();
         look(&document, &document, &mut missing);
         assert_eq!(missing, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_a_client_has_to_know_of_headers_is_said() {
+        let document = document();
+        let catalog = &document["paths"]["/v1/catalog"]["get"];
+        let read = |name: &str| catalog["parameters"].as_array().unwrap().iter().find(|one| one["name"] == name).cloned();
+        assert_eq!(read("keel-facts").unwrap()["required"], true);
+        assert!(read("if-none-match").is_some() && read("keel-machine").is_some());
+        assert!(catalog["responses"]["304"]["headers"]["etag"].is_object() && catalog["responses"]["304"]["content"].is_null());
+        assert!(document["paths"]["/v1/content/{blake3}"]["get"]["responses"]["206"]["content"].is_object());
     }
 
     #[test]

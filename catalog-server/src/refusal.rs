@@ -45,10 +45,12 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry = matches!(self.0.code, Code::TooManyRequests | Code::Unavailable).then(retry_after);
-        let mut response = (status, Json(self.0)).into_response();
+        let mut response = (status, Json(&self.0)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.extend(retry.map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds))));
+        // For the audit log, which cannot read a body that is on its way.
+        response.extensions_mut().insert(self.0);
         response
     }
 }

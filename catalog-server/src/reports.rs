@@ -45,13 +45,8 @@ impl Reading {
             totals: report.totals,
             remarks: remarks(delivery, received_ms, declared),
         };
-        let is_partial = left_out(report, |reason| matches!(reason, Reason::Filtered | Reason::Stopped));
-        Self { summary, waiting_for: waiting_for(report), is_partial }
+        Self { summary, waiting_for: waiting_for(report), is_partial: report.is_partial() }
     }
-}
-
-fn left_out(report: &Report, because: impl Fn(&Reason) -> bool) -> bool {
-    report.resources.iter().filter_map(|resource| resource.reason.as_ref()).any(because)
 }
 
 /// How a host is after a report; the gravest that applies.
@@ -59,11 +54,12 @@ fn condition(delivery: &Delivery) -> Condition {
     let report = &delivery.report;
     let totals = &report.totals;
     let drift = report.resources.iter().flat_map(|resource| &resource.changes).any(|change| change.cause == Cause::Drift);
+    let stopped = report.resources.iter().any(|resource| resource.reason == Some(Reason::Stopped));
     if delivery.failure.is_some() || totals.failed > 0 {
         Condition::Failing
     } else if totals.waiting > 0 {
         Condition::Waiting
-    } else if drift || totals.would_change > 0 || totals.unknown > 0 || left_out(report, |reason| *reason == Reason::Stopped) {
+    } else if drift || totals.would_change > 0 || totals.unknown > 0 || stopped {
         Condition::Drifting
     } else {
         Condition::Converged

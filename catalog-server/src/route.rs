@@ -28,6 +28,28 @@ pub enum Content {
     Media(&'static str),
 }
 
+/// A header that a route reads or sets.
+#[derive(Debug, Clone, Copy)]
+pub struct Header {
+    /// Its name.
+    pub name: &'static str,
+    /// What it says.
+    pub about: &'static str,
+    /// Whether it has to be there.
+    pub required: bool,
+}
+
+/// What a route has to do with HTTP beyond its bodies.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Http {
+    /// Headers of the request that it goes by.
+    pub reads: &'static [Header],
+    /// Headers of its answer.
+    pub sets: &'static [Header],
+    /// Answers without an error that are not the whole body, with what they mean.
+    pub also: &'static [(u16, &'static str)],
+}
+
 /// By whose name requests are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counted {
@@ -57,6 +79,8 @@ pub struct Route {
     pub body_max: usize,
     /// The body that it answers with.
     pub gives: Content,
+    /// Its headers and statuses.
+    pub http: Http,
     /// How long an answer may take, its last byte included.
     pub within: Duration,
     /// Whether an answer may be held until something happens; such requests do not count as work.
@@ -105,6 +129,7 @@ impl Route {
             takes: Content::Nothing,
             body_max: 0,
             gives: Content::Nothing,
+            http: Http::default(),
             within: WITHIN,
             held: false,
             counted: if who == Who::Anyone { Counted::Not } else { Counted::ByName },
@@ -130,6 +155,11 @@ impl Route {
     /// Answers with bytes of a media type.
     pub fn gives_media(self, media: &'static str) -> Self {
         Self { gives: Content::Media(media), ..self }
+    }
+
+    /// Answers with bytes of a media type, and goes by headers.
+    pub fn gives_bytes(self, media: &'static str, http: Http) -> Self {
+        Self { gives: Content::Media(media), http, ..self }
     }
 
     /// May take so long.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use keel_engine::protocol::news::News;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::allowed::Allowed;
 use crate::authority::Authority;
@@ -12,7 +12,9 @@ use crate::compiler::declared::Declared;
 use crate::compiler::{Announce, Compiler, CompilerSettings, WorkerSettings};
 use crate::environments::{EnvironmentSettings, Environments};
 use crate::error::{Error, Result};
-use crate::gates::GateKeeper;
+use crate::gates::{CurrentCatalogs, GateKeeper};
+use crate::leases::LeaseKeeper;
+use crate::machines::Machines;
 use crate::metrics::Metrics;
 use crate::quotas::Quotas;
 use crate::repository::{AllowedSigners, Repository};
@@ -31,6 +33,8 @@ pub struct Server {
     pub authority: Authority,
     /// The certificates that are let in.
     pub allowed: Allowed,
+    /// The machines that hosts are.
+    pub machines: Machines,
     /// What every peer has used lately.
     pub quotas: Arc<Quotas>,
     /// Room for requests, all together.
@@ -41,12 +45,12 @@ pub struct Server {
     pub environments: Arc<Environments>,
     /// Who answers agents that wait for something.
     pub gatekeeper: GateKeeper,
+    /// Who gives leases.
+    pub leases: LeaseKeeper,
     /// What opens the site's secrets and closes them for hosts.
     pub sealer: Arc<Sealer>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Somebody pushed: the repository is to be looked at.
-    pub nudged: Arc<Notify>,
     /// Tells when the server is to stop.
     pub stop: Stop,
 }
@@ -64,19 +68,20 @@ impl Server {
         }
         let (compiler, environments) = compiling(&settings, &store).await?;
         let sealer = Sealer::load(settings.identity.as_deref()).map_err(|error| Error::trouble(error.to_string()).hint_if(error.hint))?;
-        let declared = Declared::new(compiler.clone(), store.clone());
+        let declared: Arc<dyn CurrentCatalogs> = Arc::new(Declared::new(compiler.clone(), store.clone()));
         Ok(Arc::new(Self {
-            gatekeeper: GateKeeper::new(store.clone(), Arc::new(declared)),
+            gatekeeper: GateKeeper::new(store.clone(), Arc::clone(&declared)),
+            leases: LeaseKeeper::new(store.clone(), declared),
             store,
             compiler,
             environments,
             sealer: Arc::new(sealer),
             authority,
             allowed: Allowed::default(),
+            machines: Machines::default(),
             quotas: Arc::new(Quotas::default()),
             room: Arc::new(Semaphore::new(settings.limits.requests)),
             metrics: Arc::new(Metrics::default()),
-            nudged: Arc::new(Notify::new()),
             stop,
             settings,
         }))
@@ -94,9 +99,11 @@ async fn compiling(settings: &Settings, store: &Store) -> Result<(Compiler, Arc<
     let compiler_settings = CompilerSettings { folder: folder.clone(), workers, worker };
     let compiler = Compiler::start(&compiler_settings, repository, Arc::new(store.clone()), announcing(store))
         .map_err(|error| Error::trouble(format!("cannot use {}: {error}", folder.display())))?;
-    let signers = settings.allowed_signers.as_deref().map(AllowedSigners::load).transpose().map_err(Error::trouble)?;
+    // A list that is wrong from the start is better said now than at the first push.
+    settings.allowed_signers.as_deref().map(AllowedSigners::load).transpose().map_err(Error::trouble)?;
     let branches = settings.environments.clone();
-    let following = EnvironmentSettings { branches, poll: Duration::from_secs(settings.poll_s.max(1)), signers };
+    let following =
+        EnvironmentSettings { branches, poll: Duration::from_secs(settings.poll_s.max(1)), signers: settings.allowed_signers.clone() };
     let environments = Environments::start(following, compiler.clone(), Arc::new(store.clone())).await;
     Ok((compiler, environments.map_err(|error| Error::trouble(error.to_string()))?))
 }

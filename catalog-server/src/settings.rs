@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use keel_manifests::pattern::Pattern;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::error::{Error, Result};
 use crate::log::printable;
@@ -35,6 +35,7 @@ pub struct Settings {
     /// What lives as long as the server runs: the socket that `keel-server notify` speaks to.
     pub run: PathBuf,
     /// `postgres://...` where several servers share the load; otherwise one SQLite file in `state`.
+    #[serde(deserialize_with = "database")]
     pub database: Option<String>,
     /// The environment of hosts that were let in without one.
     pub environment: String,
@@ -58,6 +59,13 @@ pub struct Limits {
     pub host_requests_per_minute: u32,
     /// Enrolments from one address in a minute.
     pub enrolments_per_minute: u32,
+}
+
+/// What names no database is refused with its line.
+fn database<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<String>, D::Error> {
+    let setting = String::deserialize(deserializer)?;
+    Database::from_setting(&setting).map_err(serde::de::Error::custom)?;
+    Ok(Some(setting))
 }
 
 impl Default for Settings {
@@ -106,6 +114,9 @@ impl Settings {
     /// Says what is wrong, with its line.
     pub fn parse(text: &str) -> std::result::Result<Self, String> {
         let settings: Self = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        for text in &settings.environments {
+            Pattern::parse(text).map_err(|why| format!("`environments` has {}, which is no name or pattern: {why}", printable(text)))?;
+        }
         settings.serves(&settings.environment)?;
         Ok(settings)
     }
@@ -128,11 +139,14 @@ impl Settings {
         self.state.join("authority")
     }
 
-    /// Where agents reach this server.
+    /// Where agents reach this server. Where the system chooses the port anew at each start, `PORT` stands for it.
     pub fn agents_url(&self) -> String {
         let name = self.names.first().map_or("localhost", String::as_str);
         let name = if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
-        format!("https://{name}:{}", self.listen.port())
+        match self.listen.port() {
+            0 => format!("https://{name}:PORT"),
+            port => format!("https://{name}:{port}"),
+        }
     }
 
     /// The socket that `keel-server notify` speaks to.
@@ -173,14 +187,18 @@ mod tests {
             settings.serves("mian").unwrap_err(),
             "no environment mian is served: `environments` in server.toml has main, release/*"
         );
+        let why = Settings::parse("environments = ['main', '[a']\nenvironment = 'main'").unwrap_err();
+        assert!(why.contains("no name or pattern"), "{why}");
         let why = Settings::parse("environments = ['main']").unwrap_err();
         assert!(why.contains("no environment production"), "{why}");
     }
 
     #[test]
-    fn a_key_that_nobody_knows_is_named_with_its_line() {
+    fn what_is_wrong_is_named_with_its_line() {
         let why = Settings::parse("names = []\nlistn = '[::]:1'\n").unwrap_err();
         assert!(why.contains("line 2") && why.contains("listn"), "{why}");
+        let why = Settings::parse("names = []\ndatabase = 'mysql://db'\n").unwrap_err();
+        assert!(why.contains("line 2") && why.contains("mysql"), "{why}");
     }
 
     #[test]

@@ -26,6 +26,11 @@ impl Address {
         &*self.type_name == CONTAINER_TYPE
     }
 
+    /// `(type)title`, the form in which manifests refer to it.
+    pub fn reference(&self) -> String {
+        format!("({}){}", self.type_name, self.title)
+    }
+
     /// Reads `(type)title`, `type[title]` or `type "title"`, as people type them on a command line.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();

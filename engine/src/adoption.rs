@@ -54,7 +54,6 @@ impl Catalog {
 mod tests {
     use super::*;
     use crate::address::Address;
-    use crate::value::Map;
 
     fn catalog(file: &str, modules: &[&str], titles: &[&str]) -> Catalog {
         let mut catalog = Catalog::empty("h", "s");
@@ -66,12 +65,13 @@ mod tests {
         let container = modules.len().checked_sub(1);
         catalog.resources.extend(titles.iter().map(|title| Resource {
             address: Address::new("file", *title),
-            attributes: Map::new(),
+            attributes: Arc::default(),
             origin,
             container,
             tags: Vec::new(),
             noop: false,
             schedule: None,
+            guard: None,
         }));
         catalog
     }

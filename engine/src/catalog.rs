@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::digest::Digest;
+use crate::guard::Guard;
 use crate::schedule::Schedule;
 use crate::value::Map;
 
@@ -26,8 +27,12 @@ pub struct Catalog {
     pub gates: Vec<Gate>,
     /// What happens to resources that an earlier catalog had and this one has not.
     pub prune: Vec<PruneRule>,
-    /// The schedules that resources name.
+    /// What is removed where no resource declares it; at most one rule a type.
+    pub purge: Vec<PurgeRule>,
+    /// The schedules that resources and rules name.
     pub schedules: Vec<Schedule>,
+    /// The guards that resources name.
+    pub guards: Vec<Guard>,
     /// The manifest files that origins point into.
     pub files: Vec<Arc<str>>,
 }
@@ -37,8 +42,9 @@ pub struct Catalog {
 pub struct Resource {
     /// Its name in this catalog.
     pub address: Address,
-    /// What the manifest says of it, complete with defaults and overrides, without the relations.
-    pub attributes: Map,
+    /// What the manifest says of it, complete with defaults and overrides, without the relations. Catalogs of
+    /// one site share what they have in common.
+    pub attributes: Arc<Map>,
     /// Where it was declared.
     pub origin: Origin,
     /// The use of a module that it stands in, by position in [`Catalog::containers`].
@@ -49,6 +55,8 @@ pub struct Resource {
     pub noop: bool,
     /// The schedule outside of which it is not changed, by its name in [`Catalog::schedules`].
     pub schedule: Option<String>,
+    /// The guard of its disruptions, by its name in [`Catalog::guards`].
+    pub guard: Option<String>,
 }
 
 /// A use of a module.
@@ -99,6 +107,7 @@ pub struct Relation {
 
 /// The four words for relations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum RelationWord {
     /// This after that.
@@ -179,11 +188,50 @@ pub struct PruneRule {
     pub max: usize,
 }
 
+/// Says that things of a type are removed where no resource declares them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PurgeRule {
+    /// The type, one that can list what may be removed.
+    pub type_name: String,
+    /// The most things that one run may remove by this rule.
+    pub max: usize,
+    /// Names that stay: `*` is any text, `?` any one character.
+    pub keep: Vec<String>,
+    /// Tags of the removals: those of the uses around the rule, and the modules it stands in.
+    pub tags: Vec<String>,
+    /// Removals are only ever planned, whatever the run is.
+    pub noop: bool,
+    /// The schedule outside of which nothing is removed.
+    pub schedule: Option<String>,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// About how long the binary form of a resource is, so that a buffer need not grow often.
+const BYTES_OF_A_RESOURCE: usize = 256;
+
 impl Resource {
     /// Names what the manifest says of it, wherever it says so: two catalogs that want the same of a
     /// thing have the same definition of it.
     pub fn definition(&self) -> Digest {
-        Digest::of(&postcard::to_stdvec(&(&self.address, &self.attributes)).unwrap_or_default())
+        let bytes = postcard::to_extend(&(&self.address, &self.attributes), Vec::with_capacity(2 * BYTES_OF_A_RESOURCE));
+        Digest::of(&bytes.unwrap_or_default())
+    }
+}
+
+impl Resource {
+    /// A resource that says nothing but what it is, as no manifest declared it.
+    pub fn new(address: Address, attributes: impl Into<Arc<Map>>) -> Self {
+        Self {
+            address,
+            attributes: attributes.into(),
+            origin: Origin::default(),
+            container: None,
+            tags: Vec::new(),
+            noop: false,
+            schedule: None,
+            guard: None,
+        }
     }
 }
 
@@ -198,7 +246,9 @@ impl Catalog {
             relations: Vec::new(),
             gates: Vec::new(),
             prune: Vec::new(),
+            purge: Vec::new(),
             schedules: Vec::new(),
+            guards: Vec::new(),
             files: Vec::new(),
         }
     }
@@ -208,15 +258,28 @@ impl Catalog {
     /// # Errors
     /// Fails only if a value cannot be encoded, which would be a defect of the compiler.
     pub fn to_bytes(&self) -> Result<Vec<u8>, postcard::Error> {
-        postcard::to_stdvec(self)
+        postcard::to_extend(self, Vec::with_capacity(BYTES_OF_A_RESOURCE * self.resources.len()))
     }
 
     /// Reads the binary form back.
     ///
     /// # Errors
-    /// Fails on bytes that are no catalog of this version.
+    /// Fails on bytes that are no catalog of this version, or one that points at what it does not have.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, postcard::Error> {
-        postcard::from_bytes(bytes)
+        let catalog: Self = postcard::from_bytes(bytes)?;
+        if catalog.is_whole() { Ok(catalog) } else { Err(postcard::Error::DeserializeBadEncoding) }
+    }
+
+    /// Whether all positions are positions of something, and an outer container stands before the inner ones.
+    fn is_whole(&self) -> bool {
+        let is_there = |node: &Node| match node {
+            Node::Resource(position) => *position < self.resources.len(),
+            Node::Container(position) => *position < self.containers.len(),
+        };
+        self.resources.iter().all(|resource| resource.container.is_none_or(|position| position < self.containers.len()))
+            && self.containers.iter().enumerate().all(|(own, container)| container.parent.is_none_or(|parent| parent < own))
+            && self.relations.iter().all(|relation| is_there(&relation.first) && is_there(&relation.then))
+            && self.gates.iter().all(|gate| is_there(&gate.node))
     }
 
     /// The catalog's identity: equal catalogs have equal ones.
@@ -247,6 +310,12 @@ impl Catalog {
         self.schedules.iter().find(|schedule| schedule.name == *name)
     }
 
+    /// The guard that a resource has, by its position in [`Catalog::guards`].
+    pub fn guard_of(&self, resource: &Resource) -> Option<usize> {
+        let name = resource.guard.as_ref()?;
+        self.guards.iter().position(|guard| guard.name == *name)
+    }
+
     /// The names of the modules that a resource stands in, the innermost first.
     pub fn modules_of(&self, resource: &Resource) -> impl Iterator<Item = &str> {
         let mut next = resource.container;
@@ -264,5 +333,47 @@ impl Catalog {
             || &*resource.address.type_name == word
             || Address::parse(word).as_ref() == Some(&resource.address)
             || self.modules_of(resource).any(|module| module == word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A resource in a use of a module in another one, and a relation between them.
+    fn catalog() -> Catalog {
+        let container = |parent| Container { address: Address::new("module", "m"), parent, origin: Origin::default() };
+        let resource = Resource {
+            address: Address::new("file", "/a"),
+            attributes: Arc::default(),
+            origin: Origin::default(),
+            container: Some(1),
+            tags: Vec::new(),
+            noop: false,
+            schedule: None,
+            guard: None,
+        };
+        let (first, then) = (Node::Resource(0), Node::Container(0));
+        let relation = Relation { first, then, notify: None, word: RelationWord::Before, origin: Origin::default() };
+        Catalog {
+            resources: vec![resource],
+            containers: vec![container(None), container(Some(0))],
+            relations: vec![relation],
+            ..Catalog::empty("h", "s")
+        }
+    }
+
+    #[test]
+    fn a_catalog_comes_back_and_one_that_points_at_nothing_does_not() {
+        let back = |change: fn(&mut Catalog)| {
+            let mut catalog = catalog();
+            change(&mut catalog);
+            Catalog::from_bytes(&catalog.to_bytes().unwrap()).map(|read| assert_eq!(read, catalog)).is_ok()
+        };
+        assert!(back(|_| {}));
+        assert!(!back(|catalog| catalog.resources[0].container = Some(2)));
+        assert!(!back(|catalog| catalog.containers[1].parent = Some(1)), "a circle has no end");
+        assert!(!back(|catalog| catalog.relations[0].first = Node::Resource(1)));
+        assert!(!back(|catalog| catalog.relations[0].then = Node::Container(2)));
     }
 }

@@ -44,6 +44,11 @@ impl MemoryContents {
         blob
     }
 
+    /// Keeps bytes whose name is known.
+    pub fn insert_named(&mut self, blob: Blob, bytes: &Arc<[u8]>) {
+        self.bytes.entry(blob.digest).or_insert_with(|| Arc::clone(bytes));
+    }
+
     /// All contents with their addresses, in the order of the addresses.
     pub fn iter(&self) -> impl Iterator<Item = (Digest, &Arc<[u8]>)> {
         let mut all: Vec<_> = self.bytes.iter().map(|(digest, bytes)| (*digest, bytes)).collect();

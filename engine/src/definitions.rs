@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::Address;
 use crate::catalog::Catalog;
 use crate::digest::Digest;
+use crate::guard::Rule;
 
 /// A catalog's definitions. Where a resource stands in the manifests does not count: a comment above it
 /// makes another catalog, and the same definition.
@@ -19,6 +20,8 @@ pub struct Definitions {
     pub resources: BTreeMap<Address, Digest>,
     /// Every module that is used, with the resources that stand in it at any depth.
     pub modules: BTreeMap<Arc<str>, Vec<Address>>,
+    /// Every guard, with its rule.
+    pub guards: BTreeMap<String, Rule>,
 }
 
 impl Definitions {
@@ -33,7 +36,8 @@ impl Definitions {
                 modules.entry(Arc::from(module)).or_default().push(resource.address.clone());
             }
         }
-        Self { catalog: id, resources, modules }
+        let guards = catalog.guards.iter().map(|guard| (guard.name.clone(), guard.rule())).collect();
+        Self { catalog: id, resources, modules, guards }
     }
 
     /// The resources behind an address: itself, or those of a module. None if the catalog does not have it.
@@ -57,17 +61,18 @@ mod tests {
         for (title, parent) in [("outer", None), ("inner", Some(0))] {
             catalog.containers.push(Container { address: Address::new("module", title), parent, origin });
         }
-        let attributes = Map::from_iter([("mode".to_owned(), Value::from(mode))]);
+        let attributes = Arc::new(Map::from_iter([("mode".to_owned(), Value::from(mode))]));
         for (title, container) in [("/a", None), ("/b", Some(1))] {
             let address = Address::new("file", title);
             catalog.resources.push(Resource {
                 address,
-                attributes: attributes.clone(),
+                attributes: Arc::clone(&attributes),
                 origin,
                 container,
                 tags: Vec::new(),
                 noop: false,
                 schedule: None,
+                guard: None,
             });
         }
         catalog

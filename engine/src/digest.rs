@@ -43,12 +43,26 @@ impl fmt::Debug for Digest {
     }
 }
 
-impl FromStr for Digest {
-    type Err = blake3::HexError;
+/// A text that is no digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoDigest;
 
-    /// Reads 64 lower-case hexadecimal digits.
+impl fmt::Display for NoDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a digest is 64 hexadecimal digits in lower case")
+    }
+}
+
+impl std::error::Error for NoDigest {}
+
+impl FromStr for Digest {
+    type Err = NoDigest;
+
+    /// Reads 64 hexadecimal digits in lower case: there is one name for one content.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(*blake3::Hash::from_hex(text)?.as_bytes()))
+        let is_lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+        let hash = if is_lower { blake3::Hash::from_hex(text).ok() } else { None };
+        hash.map(|hash| Self(*hash.as_bytes())).ok_or(NoDigest)
     }
 }
 
@@ -76,6 +90,20 @@ impl<'de> Deserialize<'de> for Digest {
             String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
         } else {
             <[u8; 32]>::deserialize(deserializer).map(Self)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_one_form() {
+        let name = Digest::of(b"x").to_string();
+        assert_eq!(name.parse(), Ok(Digest::of(b"x")));
+        for bad in ["../../etc/passwd".to_owned(), name.to_uppercase(), format!("{name}0"), name[1..].to_owned(), String::new()] {
+            assert_eq!(bad.parse::<Digest>(), Err(NoDigest), "{bad}");
         }
     }
 }

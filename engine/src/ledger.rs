@@ -4,6 +4,7 @@
 use crate::address::Address;
 use crate::catalog::Resource;
 use crate::digest::Digest;
+use crate::purge::PURGE_TAG;
 use crate::report::{Cause, Owed};
 use crate::value::Value;
 
@@ -102,6 +103,9 @@ pub fn attribute_hash(value: Option<&Value>) -> u64 {
 
 /// Who moved, if this attribute has to be changed now.
 pub fn cause(enforced: &dyn Enforced, resource: &Resource, attribute: &str) -> Cause {
+    if resource.tags.iter().any(|tag| tag == PURGE_TAG) {
+        return Cause::Purge;
+    }
     if !enforced.knows(&resource.address) {
         return Cause::New;
     }

@@ -6,7 +6,9 @@
 //!
 //! Reading order: [`value`] and [`secret`], [`address`], [`schema`] and [`mod@attributes`] (what a type
 //! declares), [`catalog`] (what a host should be), [`resource`] (the contract of a type),
-//! [`change`], [`graph`] and its passes, [`queue`], [`walk`] (the one coordinator loop), [`report`];
+//! [`change`], [`graph`] and its passes, [`queue`], [`walk`] (the one coordinator loop), [`report`],
+//! [`difference`] (two catalogs of one host), [`preview`] (what a whole fleet would change) and [`checked`] (what is
+//! said of a site);
 //! [`protocol`] is what the catalog server and the agent say to each other.
 
 pub mod address;
@@ -14,20 +16,29 @@ mod adoption;
 pub mod attributes;
 pub mod catalog;
 pub mod change;
+pub mod checked;
 pub mod contents;
 pub mod definitions;
+pub mod difference;
 pub mod digest;
 pub mod footprint;
+pub mod glob;
 pub mod graph;
+pub mod guard;
 pub mod host_name;
 pub mod ledger;
 pub mod orphan;
+pub mod preview;
+pub mod printable;
 pub mod protocol;
+pub mod purge;
 pub mod queue;
 pub mod report;
 pub mod resource;
 pub mod schedule;
 pub mod schema;
+#[cfg(test)]
+mod schemas;
 pub mod secret;
 pub mod text;
 pub mod value;

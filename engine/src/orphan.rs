@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::address::Address;
 use crate::catalog::{Catalog, Node, PruneRule, Relation, RelationWord, Resource};
+use crate::guard::Guard;
 use crate::schedule::Schedule;
 use crate::value::Value;
 
@@ -20,6 +21,8 @@ pub struct Orphans {
     pub files: Vec<Arc<str>>,
     /// The schedules that what is removed had.
     pub schedules: Vec<Schedule>,
+    /// The guards that it had: what leaves a site is still a member's.
+    pub guards: Vec<Guard>,
 }
 
 /// More removals than a rule allows in one run.
@@ -44,12 +47,18 @@ pub fn sort(
     removal: impl Fn(&Resource) -> Option<Resource>,
 ) -> Result<Orphans, TooMany> {
     let declared: HashSet<&Address> = next.resources.iter().map(|resource| &resource.address).collect();
-    let mut orphans = Orphans { files: previous.files.clone(), schedules: previous.schedules.clone(), ..Orphans::default() };
+    let mut orphans = Orphans {
+        files: previous.files.clone(),
+        schedules: previous.schedules.clone(),
+        guards: previous.guards.clone(),
+        ..Orphans::default()
+    };
     let mut removed_by_rule = vec![Vec::new(); next.prune.len()];
     for orphan in previous.resources.iter().rev().filter(|resource| !declared.contains(&resource.address)) {
         let rule = next.prune.iter().position(|rule| applies(rule, previous, orphan));
         match rule.and_then(|rule| Some((rule, removal(orphan)?))) {
-            Some((rule, resource)) => {
+            Some((rule, mut resource)) => {
+                resource.tags.push(REMOVAL_TAG.to_owned());
                 removed_by_rule[rule].push(resource.address.clone());
                 orphans.removed.push(resource);
             }
@@ -83,6 +92,10 @@ pub fn append(catalog: &mut Catalog, orphans: &mut Orphans) {
     let is_new = |schedule: &Schedule| catalog.schedules.iter().all(|known| known.name != schedule.name);
     let adopted: Vec<Schedule> = std::mem::take(&mut orphans.schedules).into_iter().filter(is_new).collect();
     catalog.schedules.extend(adopted);
+    let is_new = |guard: &Guard| catalog.guards.iter().all(|known| known.name != guard.name);
+    let is_named = |guard: &Guard| orphans.removed.iter().any(|resource| resource.guard.as_deref() == Some(&guard.name));
+    let adopted: Vec<Guard> = orphans.guards.iter().filter(|guard| is_new(guard) && is_named(guard)).cloned().collect();
+    catalog.guards.extend(adopted);
     for mut resource in std::mem::take(&mut orphans.removed) {
         let position = catalog.resources.len();
         let origin = catalog.adopt_origin(&orphans.files, resource.origin);
@@ -102,31 +115,20 @@ pub const REMOVAL_TAG: &str = "prune";
 /// The resource that removes another one: the same attributes, but absent.
 pub fn absent(orphan: &Resource, attribute: &str, value: &str) -> Resource {
     let mut resource = orphan.clone();
-    resource.attributes.insert(attribute.to_owned(), Value::from(value));
+    Arc::make_mut(&mut resource.attributes).insert(attribute.to_owned(), Value::from(value));
     resource.container = None;
-    resource.tags.push(REMOVAL_TAG.to_owned());
     resource
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::Origin;
-    use crate::value::Map;
 
     fn catalog(titles: &[&str], prune: &[(&str, usize)]) -> Catalog {
         let mut catalog = Catalog::empty("h", "s");
         for title in titles {
-            let (address, attributes) = (Address::new("file", *title), Map::new());
-            catalog.resources.push(Resource {
-                address,
-                attributes,
-                origin: Origin::default(),
-                container: None,
-                tags: vec![],
-                noop: false,
-                schedule: None,
-            });
+            let (address, attributes) = (Address::new("file", *title), Arc::default());
+            catalog.resources.push(Resource::new(address, attributes));
         }
         let rule = |(name, max): &(&str, usize)| PruneRule { type_name: Some((*name).to_owned()), module: None, max: *max };
         catalog.prune = prune.iter().map(rule).collect();
@@ -156,7 +158,21 @@ mod tests {
     #[test]
     fn what_was_already_absent_is_no_orphan() {
         let mut previous = catalog(&["a"], &[]);
-        previous.resources[0].attributes.insert("ensure".to_owned(), Value::from("absent"));
+        Arc::make_mut(&mut previous.resources[0].attributes).insert("ensure".to_owned(), Value::from("absent"));
         assert_eq!(sort(&previous, &catalog(&[], &[]), None, |_| None).unwrap(), Orphans::default());
+    }
+
+    #[test]
+    fn a_removal_keeps_the_guard_that_left_with_it() {
+        let guard = |name: &str| Guard { name: name.to_owned(), members: Vec::new(), max: 1, ready: Default::default(), withdrawal: None };
+        let mut previous = catalog(&["/a", "/b"], &[]);
+        previous.guards = vec![guard("galera"), guard("other")];
+        previous.resources[0].guard = Some("galera".to_owned());
+        let mut next = catalog(&[], &[("file", 5)]);
+        let mut orphans = sort(&previous, &next, None, |orphan| Some(absent(orphan, "ensure", "absent"))).unwrap();
+        append(&mut next, &mut orphans);
+        let guarded = next.resources.iter().find(|resource| *resource.address.title == *"/a").unwrap();
+        assert_eq!(next.guards, [guard("galera")]);
+        assert_eq!(next.guard_of(guarded), Some(0));
     }
 }

@@ -100,6 +100,10 @@ pub enum Cause {
     Intent,
     /// The host is no longer as it was left: corrective.
     Drift,
+    /// No resource declares it, and the manifests purge such things.
+    Purge,
+    /// Somebody took back what an earlier run had made.
+    Undo,
 }
 
 impl Cause {
@@ -109,6 +113,8 @@ impl Cause {
             Cause::New => "new",
             Cause::Intent => "intent",
             Cause::Drift => "drift",
+            Cause::Purge => "purge",
+            Cause::Undo => "undo",
         }
     }
 }
@@ -126,7 +132,7 @@ pub enum Outcome {
     Failed,
     /// It was left out.
     Skipped,
-    /// It waits for another host or for its hour, or for something that does.
+    /// It waits for another host, for its hour or for a lease, or for something that does.
     Waiting,
     /// In a plan: it would be changed.
     WouldChange,
@@ -203,6 +209,23 @@ pub enum Reason {
         /// When it opens next.
         opens: String,
     },
+    /// Its changes are not this host's to make, or not now.
+    Held {
+        /// Whose they are, or what they wait for.
+        message: String,
+    },
+    /// In a plan: it interrupts a member of a cluster, and is made only with the lease of its guard.
+    Guarded {
+        /// The guard.
+        guard: String,
+    },
+    /// It would interrupt a member of a cluster, and there is no lease for that now.
+    Lease {
+        /// The guard.
+        guard: String,
+        /// Why not.
+        why: String,
+    },
     /// It waits for another host's thing.
     Gate {
         /// The other host.
@@ -225,6 +248,34 @@ pub enum Reason {
         /// What cannot be told yet, if the observation said so.
         message: Option<String>,
     },
+}
+
+/// A reason as a sentence.
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Reason::CannotTell { message, .. } => write!(f, "cannot tell: {message}"),
+            Reason::ApplyFailed { message, .. } => write!(f, "failed: {message}"),
+            Reason::DidNotConverge { attributes } => {
+                write!(f, "did not converge: {} still differs after the change", attributes.join(", "))
+            }
+            Reason::RefreshFailed { message, .. } => write!(f, "refresh failed, still owed: {message}"),
+            Reason::RefreshOwed { message } => write!(f, "not refreshed, still owed: {message}"),
+            Reason::DependencyFailed { root } => write!(f, "skipped, {root} failed"),
+            Reason::Filtered => f.write_str("left out by --only or --skip"),
+            Reason::Stopped => f.write_str("skipped, the run was asked to stop"),
+            Reason::Noop => f.write_str("noop, only planned"),
+            Reason::Schedule { name, opens } => write!(f, "waiting for schedule {name}: opens {opens}"),
+            Reason::Held { message } => write!(f, "waiting: {message}"),
+            Reason::Guarded { guard } => write!(f, "guarded by {guard}, made with its lease"),
+            Reason::Lease { guard, why } => write!(f, "waiting for the lease of guard {guard}: {why}"),
+            Reason::Gate { host, target, why: None } => write!(f, "waiting on {host}: {target}"),
+            Reason::Gate { host, target, why: Some(why) } => write!(f, "waiting on {host}: {target} ({why})"),
+            Reason::DependencyWaiting { root } => write!(f, "waiting, because {root} waits"),
+            Reason::Until { root, message: None } => write!(f, "unknown until {root}"),
+            Reason::Until { root, message: Some(message) } => write!(f, "unknown until {root} ({message})"),
+        }
+    }
 }
 
 /// A refresh that a resource got.
@@ -293,6 +344,7 @@ impl Totals {
         let mut totals = Self { resources: resources.len(), ..Self::default() };
         for resource in resources {
             let made = matches!(resource.outcome, Outcome::Changed | Outcome::WouldChange);
+            let made = made && resource.reason != Some(Reason::Noop);
             let only_refreshed = made && resource.changes.is_empty() && resource.refresh.is_some();
             *(if only_refreshed { &mut totals.refreshed } else { totals.of_outcome(resource.outcome) }) += 1;
         }
@@ -325,6 +377,11 @@ impl ResourceReport {
         }
     }
 
+    /// Whether a run made changes to it; of one that failed half way, some of them.
+    pub fn has_made_changes(&self) -> bool {
+        matches!(self.outcome, Outcome::Changed | Outcome::Failed) && !self.changes.is_empty()
+    }
+
     /// What happens to the resource as a whole; none if it is only refreshed.
     pub fn action(&self) -> Option<Action> {
         self.changes.first().map(|reported| reported.change.action)
@@ -344,6 +401,21 @@ impl Report {
     /// Whether anything failed, or was left undone because the run was asked to stop.
     pub fn has_failures(&self) -> bool {
         self.totals.failed > 0 || self.resources.iter().any(|resource| resource.reason == Some(Reason::Stopped))
+    }
+
+    /// Whether the run left resources out, and so says nothing of them.
+    pub fn is_partial(&self) -> bool {
+        self.is_undo() || self.resources.iter().any(|resource| matches!(resource.reason, Some(Reason::Filtered | Reason::Stopped)))
+    }
+
+    /// Whether this is no convergence: somebody took back what an earlier run had made.
+    pub fn is_undo(&self) -> bool {
+        self.resources.iter().flat_map(|resource| &resource.changes).any(|reported| reported.cause == Cause::Undo)
+    }
+
+    /// Whether it made changes, see [`ResourceReport::has_made_changes`].
+    pub fn has_made_changes(&self) -> bool {
+        self.mode == Mode::Apply && self.resources.iter().any(ResourceReport::has_made_changes)
     }
 
     /// Whether anything was changed, or would be, or may be.

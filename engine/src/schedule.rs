@@ -134,6 +134,20 @@ fn day_of(text: &str) -> Result<u8, String> {
         .ok_or_else(|| format!("{:?} is no day: write {}, as in \"mon-fri\" or \"sat,sun\"", text.trim(), DAY_NAMES.join(", ")))
 }
 
+/// Prints it as a manifest says it: `02:00-05:00 mon,tue Europe/Vienna`.
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+        let ranges: Vec<String> = self.ranges.iter().map(|range| format!("{}-{}", clock(range.from), clock(range.to))).collect();
+        f.write_str(&ranges.join(","))?;
+        if self.days != Days::ALL {
+            let days: Vec<&str> = (0u8..).zip(DAY_NAMES).filter(|(day, _)| self.days.has(*day)).map(|(_, name)| name).collect();
+            write!(f, " {}", days.join(","))?;
+        }
+        self.timezone.iter().try_for_each(|zone| write!(f, " {zone}"))
+    }
+}
+
 impl fmt::Display for WallTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let day = DAY_NAMES.get(usize::from(self.weekday)).unwrap_or(&"?");

@@ -39,6 +39,10 @@ pub struct AttributeSchema {
     pub required: bool,
     /// What holds when it is not given, as the manual prints it.
     pub default: Option<String>,
+    /// Whether what it holds is meant to stay among few, such as a password.
+    pub secret: bool,
+    /// Whether it only says how a change is made: with another value alone a host stays as it is.
+    pub how: bool,
 }
 
 /// The kinds of values that attributes and module parameters take.
@@ -84,6 +88,18 @@ pub enum Kind {
     Map(Box<Kind>),
     /// Any of these kinds.
     OneOf(Vec<Kind>),
+}
+
+impl Kind {
+    /// Whether a value of this kind may be a secret: what was given in its place is not to be shown either.
+    pub fn may_be_secret(&self) -> bool {
+        match self {
+            Kind::Secret | Kind::Text => true,
+            Kind::Nullable(inner) | Kind::List(inner) | Kind::Map(inner) => inner.may_be_secret(),
+            Kind::OneOf(kinds) => kinds.iter().any(Kind::may_be_secret),
+            _ => false,
+        }
+    }
 }
 
 impl std::fmt::Display for Kind {

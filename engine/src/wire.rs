@@ -1,6 +1,7 @@
 //! The serial forms of a value. Caches get a compact binary one; everything that people and other
 //! programs read gets plain JSON, in which only contents and secrets need a marked object.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{MapAccess, SeqAccess, Visitor};
@@ -77,7 +78,38 @@ impl schemars::JsonSchema for Value {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if deserializer.is_human_readable() { deserializer.deserialize_any(Plain) } else { Binary::deserialize(deserializer) }
+        if deserializer.is_human_readable() {
+            return deserializer.deserialize_any(Plain);
+        }
+        let _level = Level::enter().ok_or_else(|| serde::de::Error::custom("lists and tables stand too deep in each other"))?;
+        Binary::deserialize(deserializer)
+    }
+}
+
+/// How deep lists and tables may stand in each other in the binary form; readers of JSON have a limit of their own.
+const DEPTH_MAX: usize = 256;
+
+thread_local! {
+    /// How deep the value is that this thread reads.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
+/// One level of a value that is being read.
+struct Level;
+
+impl Level {
+    fn enter() -> Option<Self> {
+        let depth = DEPTH.get();
+        (depth < DEPTH_MAX).then(|| {
+            DEPTH.set(depth + 1);
+            Self
+        })
+    }
+}
+
+impl Drop for Level {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
     }
 }
 
@@ -157,6 +189,17 @@ mod tests {
         assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), sample());
         let bytes = postcard::to_stdvec(&sample()).unwrap();
         assert_eq!(postcard::from_bytes::<Value>(&bytes).unwrap(), sample());
+    }
+
+    #[test]
+    fn what_stands_too_deep_is_refused_and_does_no_harm() {
+        let nested = |depth: usize| (0..depth).fold(Value::Null, |inner, _| Value::List(vec![inner]));
+        let bytes = postcard::to_stdvec(&nested(DEPTH_MAX - 1)).unwrap();
+        assert_eq!(postcard::from_bytes::<Value>(&bytes).unwrap(), nested(DEPTH_MAX - 1));
+        // A list of one item is two bytes, so these would be half a million levels.
+        let list = postcard::to_stdvec(&Value::List(vec![Value::Null])).unwrap();
+        assert!(postcard::from_bytes::<Value>(&list[..2].repeat(500_000)).is_err());
+        assert!(postcard::from_bytes::<Value>(&bytes).is_ok(), "the refusal leaves no level behind");
     }
 
     #[test]

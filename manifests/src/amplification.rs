@@ -274,7 +274,7 @@ impl<'s> Operations<'s> {
 }
 
 /// The bytes of an expression. minijinja's spans of fields and filters begin at their last part.
-fn whole(source: &str, expression: &Expr<'_>) -> Option<Range<usize>> {
+pub(crate) fn whole(source: &str, expression: &Expr<'_>) -> Option<Range<usize>> {
     let end = expression.span().end_offset as usize;
     let mut start = first_byte(expression);
     // A parenthesis around its first part belongs to it, and shows by closing inside.

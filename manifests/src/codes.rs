@@ -13,7 +13,7 @@ pub struct Code {
 
 /// All codes in ascending order, from the tables of each part of the compiler.
 pub fn all() -> impl Iterator<Item = &'static Code> {
-    text::TEXT.iter().chain(language::LANGUAGE).chain(DATA).chain(graph::GRAPH)
+    text::TEXT.iter().chain(language::LANGUAGE).chain(DATA).chain(graph::GRAPH).chain(lints::LINTS).chain(site_tests::SITE_TESTS)
 }
 
 /// What a code means.
@@ -30,10 +30,14 @@ macro_rules! codes {
 
 mod graph;
 mod language;
+mod lints;
+mod site_tests;
 mod text;
 
 pub use graph::*;
 pub use language::*;
+pub use lints::*;
+pub use site_tests::*;
 pub use text::*;
 
 codes! { DATA:

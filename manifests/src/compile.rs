@@ -3,11 +3,17 @@
 
 mod assemble;
 pub(crate) mod attributes;
+mod declaration;
 mod drafts;
 mod frame;
+mod guards;
+mod mention;
 mod outgoing;
 mod relations;
+mod removals;
 mod schedules;
+mod sharing;
+mod sound;
 mod sources;
 mod statements;
 mod uses;
@@ -20,13 +26,19 @@ use keel_engine::contents::MemoryContents;
 
 use crate::codes;
 use crate::diagnostic::{Diagnostic, did_you_mean, sort};
+use crate::host_reads::reading_for;
 use crate::scope::Scope;
 use crate::site::Site;
 use crate::syntax::Span;
+pub(crate) use declaration::Declared;
 use drafts::{DraftContainer, Drafts, PendingOverride};
-pub(crate) use outgoing::{Outgoing, OutgoingRelations, points_elsewhere};
+use guards::Guards;
+pub(crate) use outgoing::{Outgoing, OutgoingRelations, points_elsewhere, relates_hosts};
 use relations::PendingRelation;
+use removals::PlacedPurge;
 use schedules::Schedules;
+pub(crate) use sharing::{Found, Sharing};
+pub(crate) use sound::SoundOutlines;
 pub(crate) use uses::Usage;
 
 /// The most resources of a catalog.
@@ -70,6 +82,8 @@ pub(crate) struct Compiler<'s> {
     site: &'s Site,
     host: &'s str,
     purpose: Purpose,
+    /// Which compile of the site this is.
+    number: u32,
     drafts: Drafts<'s>,
     containers: Vec<DraftContainer<'s>>,
     relations: Vec<PendingRelation<'s>>,
@@ -77,7 +91,9 @@ pub(crate) struct Compiler<'s> {
     relation_count: usize,
     overrides: Vec<PendingOverride<'s>>,
     prune: Vec<PruneRule>,
+    purge: Vec<PlacedPurge>,
     schedules: Schedules,
+    guards: Guards,
     contents: MemoryContents,
     rendered_bytes: usize,
     /// A limit is passed: the rest is not looked at.
@@ -85,11 +101,14 @@ pub(crate) struct Compiler<'s> {
     diagnostics: Vec<Diagnostic>,
     /// What was said, as code, message and place.
     said: HashSet<String>,
+    /// How often anything was said, also what was said before.
+    remarks: usize,
 }
 
 impl<'s> Compiler<'s> {
     /// Compiles a host of a site.
     pub(crate) fn run(site: &'s Site, host: &str) -> Compiled {
+        let _reader = site.data.inventory.host_id(host).map(reading_for);
         let (mut compiler, scope) = match Self::new(site, host, Purpose::Catalog) {
             Ok(begun) => begun,
             Err(unknown) => return Compiled { catalog: None, contents: MemoryContents::default(), diagnostics: vec![unknown] },
@@ -114,18 +133,22 @@ impl<'s> Compiler<'s> {
             site,
             host: &host.name,
             purpose,
+            number: site.sharing.begin(),
             drafts: Drafts::default(),
             containers: Vec::new(),
             relations: Vec::new(),
             relation_count: 0,
             overrides: Vec::new(),
             prune: site.data.config.prune.clone(),
+            purge: Vec::new(),
             schedules: Schedules::default(),
+            guards: Guards::default(),
             contents: MemoryContents::default(),
             rendered_bytes: 0,
             stopped: false,
             diagnostics: Vec::new(),
             said: HashSet::new(),
+            remarks: 0,
         };
         let id = site.data.inventory.host_id(&host.name);
         let faults = id.map(|id| site.data.dynamic.faults_of(id)).unwrap_or_default();
@@ -135,6 +158,7 @@ impl<'s> Compiler<'s> {
 
     /// Says something, unless it was said before: loops come by one place many times.
     fn say(&mut self, mut diagnostic: Diagnostic) {
+        self.remarks += 1;
         let place = diagnostic.labels.first().map(|label| format!("{}:{}", label.file, label.span.start));
         if self.said.insert(format!("{} {} {}", diagnostic.code, place.unwrap_or_default(), diagnostic.message)) {
             diagnostic.host = Some(self.host.to_owned());

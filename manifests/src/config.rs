@@ -28,6 +28,8 @@ pub struct SiteConfig {
     pub defaults: IndexMap<String, Map>,
     /// How seriously the findings of `keel check` are taken, by code.
     pub lints: BTreeMap<String, LintLevel>,
+    /// The file of the site with the facts that are assumed for hosts that have none recorded, as `keel facts` prints it.
+    pub profile: Option<String>,
 }
 
 /// How the values that several tiers give to one variable become one.
@@ -71,6 +73,7 @@ impl Default for SiteConfig {
             prune: Vec::new(),
             defaults: IndexMap::new(),
             lints: BTreeMap::new(),
+            profile: None,
         }
     }
 }
@@ -105,6 +108,7 @@ impl SiteConfig {
         if let Some(lints) = fields.table("lints", out) {
             config.lints = read_words(&source, lints, &LINT_WORDS, out);
         }
+        config.profile = fields.text("profile", out).map(|(profile, _)| profile.to_owned());
         fields.finish(out);
         config
     }
@@ -217,7 +221,8 @@ fn read_words<T: Copy>(source: &Arc<SourceFile>, table: &Table, words: &[(&str, 
                 let choice: Vec<_> = known.clone().collect();
                 let message = format!("`{word}` is not one of `{}`", choice.join("`, `"));
                 let mut diagnostic = Diagnostic::error(codes::BAD_VALUE, message).at(&source.path, entry.node.span.clone(), "this word");
-                diagnostic.help.extend(did_you_mean(word, known));
+                let instance = choice.first().map(|first| format!("for instance `{key} = \"{first}\"`"));
+                diagnostic.help.extend(did_you_mean(word, known).or(instance));
                 out.push(diagnostic);
             }
         }
@@ -235,6 +240,7 @@ mod tests {
         let text = r#"
 name = "prod"
 tiers = ["global", "region", "rack"]
+profile = "profiles/debian-12.json"
 [merge]
 nginx = "shallow"
 "nginx.sites" = "list-unique"
@@ -256,6 +262,7 @@ KE0319 = "ignore"
         assert_eq!(config.prune, [PruneRule { type_name: Some("file".into()), module: None, max: 10 }]);
         assert_eq!(config.lints.get("KE0319"), Some(&LintLevel::Ignore));
         assert!(config.defaults.contains_key("file"));
+        assert_eq!(config.profile.as_deref(), Some("profiles/debian-12.json"));
     }
 
     #[test]

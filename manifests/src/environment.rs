@@ -222,7 +222,8 @@ fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
         ValueKind::Seq | ValueKind::Map | ValueKind::Plain => filters::check_printable(value)?,
         _ => {}
     }
-    let room = MAX_WRITTEN.saturating_sub(state.get_or_insert_extension(Written::default()).0);
+    let so_far = state.get_or_insert_extension(Written::default());
+    let room = MAX_WRITTEN.saturating_sub(so_far.0);
     let mut bounded = Writer { out, room };
     let written = match value.as_str() {
         Some(text) => bounded.write_str(text),
@@ -230,7 +231,7 @@ fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
     };
     let left = bounded.room;
     written.map_err(|_| Error::from(EvalError::too_large()))?;
-    state.get_or_insert_extension(Written::default()).0 += room - left;
+    so_far.0 += room - left;
     Ok(())
 }
 

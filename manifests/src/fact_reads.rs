@@ -1,8 +1,9 @@
 //! Which facts a compile read: as long as those stay as they are, so does the catalog.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use foldhash::HashMap;
 use keel_engine::digest::Digest;
 use keel_engine::value::{Map, Value};
 use serde::{Deserialize, Serialize};

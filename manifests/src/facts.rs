@@ -1,5 +1,7 @@
 //! Recorded facts, `facts/HOST.json`: what hosts said of themselves. They are data and never templates.
 
+mod forms;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -9,6 +11,8 @@ use keel_engine::value::{Map, Value};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::files::SiteFiles;
+
+pub use forms::{FactForm, custom_facts};
 
 /// Fresh facts, fetched when a compile asks for them.
 pub trait LiveFacts: Send + Sync {
@@ -26,13 +30,15 @@ impl LiveFacts for BTreeMap<String, Arc<Map>> {
 #[derive(Clone, Default)]
 pub struct Facts {
     recorded: BTreeMap<String, Arc<Map>>,
+    /// What is assumed of hosts that have none.
+    assumed: Option<Arc<Map>>,
     live: Option<Arc<dyn LiveFacts>>,
 }
 
 impl Facts {
     /// Reads all recorded facts of a site; live ones win over them.
     pub fn load(files: &dyn SiteFiles, live: Option<Arc<dyn LiveFacts>>, out: &mut Vec<Diagnostic>) -> Self {
-        let mut facts = Self { recorded: BTreeMap::new(), live };
+        let mut facts = Self { recorded: BTreeMap::new(), assumed: None, live };
         for path in crate::files::list_with_extension(files, "facts", ".json", out) {
             let Some(text) = crate::files::read_text(files, &path, out) else { continue };
             let name = path.trim_start_matches("facts/").trim_end_matches(".json");
@@ -49,9 +55,23 @@ impl Facts {
         facts
     }
 
+    /// Assumes the facts in a file of the site for hosts that have none.
+    pub(crate) fn assume(&mut self, files: &dyn SiteFiles, path: &str, out: &mut Vec<Diagnostic>) {
+        let Some(text) = crate::files::read_text(files, path, out) else {
+            let message = format!("`profile` in keel.toml names {path}, which is not there");
+            return out.push(
+                Diagnostic::error(codes::BAD_FACTS, message).help(format!("on a host that is like the others, `keel facts > {path}`")),
+            );
+        };
+        match parse(&text) {
+            Ok(map) => self.assumed = Some(Arc::new(map)),
+            Err(error) => out.push(Diagnostic::error(codes::BAD_FACTS, error.message).at(&path.into(), error.span, "here")),
+        }
+    }
+
     /// The facts of a host, if there are some.
     pub fn of(&self, host: &str) -> Option<Arc<Map>> {
-        self.live_of(host).or_else(|| self.recorded.get(host).cloned())
+        self.live_of(host).or_else(|| self.recorded.get(host).cloned()).or_else(|| self.assumed.clone())
     }
 
     /// The facts that a host sent itself: nobody has looked at them.
@@ -139,5 +159,18 @@ mod tests {
         assert!(facts.of("bad").is_none());
         assert_eq!(out.len(), 3);
         assert_eq!(out[0].labels[0].span, 9..10);
+    }
+
+    #[test]
+    fn who_has_no_facts_has_those_of_the_profile() {
+        let files = MemoryFiles::new([("facts/a.json", r#"{"os": "b"}"#), ("like.json", r#"{"os": "debian"}"#), ("bad.json", "[")]);
+        let mut out = Vec::new();
+        let mut facts = Facts::load(&files, None, &mut out);
+        facts.assume(&files, "like.json", &mut out);
+        let os = |host: &str| facts.of(host).unwrap().get("os").cloned();
+        assert_eq!((os("a"), os("new"), out.len()), (Some(Value::from("b")), Some(Value::from("debian")), 0));
+        facts.assume(&files, "bad.json", &mut out);
+        facts.assume(&files, "gone.json", &mut out);
+        assert!(out.len() == 2 && out[1].message.contains("gone.json, which is not there"), "{out:?}");
     }
 }

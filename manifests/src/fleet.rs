@@ -304,7 +304,6 @@ fn way(edges: &Edges, remaining: &[bool], from: Vertex, to: Vertex) -> Option<Ve
 #[cfg(test)]
 mod tests {
     use keel_engine::catalog::{Container, Resource};
-    use keel_engine::value::Map;
 
     use super::*;
 
@@ -314,12 +313,13 @@ mod tests {
         for name in services {
             catalog.resources.push(Resource {
                 address: Address::new("service", *name),
-                attributes: Map::new(),
+                attributes: Arc::default(),
                 origin: Origin::default(),
                 container: Some(0),
                 tags: Vec::new(),
                 noop: false,
                 schedule: None,
+                guard: None,
             });
         }
         catalog

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
 use crate::guard::guard;
-use crate::parse::parse;
+use crate::parse::document;
 use crate::tokens::{Token, TokenKind, tokens};
 
 /// How far a block is indented.
@@ -16,10 +16,7 @@ const INDENT: &str = "    ";
 /// # Errors
 /// A text that does not parse is not formatted; the errors say why.
 pub fn format(file: &Arc<str>, text: &str) -> Result<String, Vec<Diagnostic>> {
-    let (_, diagnostics) = parse(file, text.as_bytes());
-    if diagnostics.iter().any(Diagnostic::is_error) {
-        return Err(diagnostics);
-    }
+    document(file, text.as_bytes())?;
     let guarded = guard(file, text.as_bytes()).map_err(|diagnostic| vec![*diagnostic])?;
     let mut printer = Printer::default();
     for line in lines(&guarded.tokens) {
@@ -140,6 +137,7 @@ mod tests {
     use kdl::KdlDocument;
 
     use super::*;
+    use crate::parse::parse;
 
     fn formatted(text: &str) -> String {
         format(&Arc::from("x.kdl"), text).unwrap()

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use foldhash::HashMap;
 use keel_engine::catalog::{Catalog, Resource};
 use keel_engine::footprint::Footprint;
 use keel_engine::graph::{Cycle, Edge, Graph, Vertex};
@@ -25,10 +26,10 @@ pub(crate) struct Finding {
 const FINDINGS_MAX: usize = 50;
 
 /// Checks a catalog. `footprints` are those of its resources, in their order.
-pub(crate) fn check(catalog: &Catalog, footprints: &[Footprint]) -> Vec<Finding> {
+pub(crate) fn check(catalog: &Catalog, footprints: &[&Footprint]) -> Vec<Finding> {
     let mut findings = same_things(catalog, footprints);
     let writers = writers(footprints);
-    findings.extend(whole_and_parts(catalog, &writers));
+    findings.extend(whole_and_parts(catalog, footprints, &writers));
     findings.extend(own_files(catalog, footprints));
     match Graph::build(catalog, footprints) {
         Ok(graph) => findings.extend(unordered_writes(catalog, footprints, &writers, &graph)),
@@ -39,8 +40,8 @@ pub(crate) fn check(catalog: &Catalog, footprints: &[Footprint]) -> Vec<Finding>
 }
 
 /// Two resources of one type that provide the same key are one thing under two names.
-fn same_things(catalog: &Catalog, footprints: &[Footprint]) -> Vec<Finding> {
-    let mut first_by_key: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+fn same_things(catalog: &Catalog, footprints: &[&Footprint]) -> Vec<Finding> {
+    let mut first_by_key: HashMap<(&str, &str), usize> = HashMap::default();
     let mut findings = Vec::new();
     for (position, (resource, footprint)) in catalog.resources.iter().zip(footprints).enumerate() {
         let own = footprint.provides.iter().filter(|key| footprint.writes.contains(key));
@@ -65,7 +66,7 @@ fn same_things(catalog: &Catalog, footprints: &[Footprint]) -> Vec<Finding> {
 const OWN_PATHS: [&str; 3] = ["/etc/keel/identity", "/run/keel", "/var/lib/keel"];
 
 /// A run that changed the program's own state would lose what it knows of the host.
-fn own_files(catalog: &Catalog, footprints: &[Footprint]) -> Vec<Finding> {
+fn own_files(catalog: &Catalog, footprints: &[&Footprint]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (position, (resource, footprint)) in catalog.resources.iter().zip(footprints).enumerate() {
         let keys = footprint.writes.iter().chain(&footprint.provides);
@@ -83,14 +84,31 @@ fn is_at_or_below(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Who writes each key, by position, each once and in their order.
-type Writers<'f> = BTreeMap<&'f str, Vec<usize>>;
+/// Who writes each key.
+#[derive(Default)]
+struct Writers<'f> {
+    /// The first writer, by position.
+    first: HashMap<&'f str, usize>,
+    /// All writers where there are several, each once and in their order.
+    several: BTreeMap<&'f str, Vec<usize>>,
+}
 
-fn writers(footprints: &[Footprint]) -> Writers<'_> {
-    let mut writers = Writers::new();
+impl Writers<'_> {
+    fn of(&self, key: &str) -> Vec<usize> {
+        let first = || self.first.get(key).map(|first| vec![*first]);
+        self.several.get(key).cloned().or_else(first).unwrap_or_default()
+    }
+}
+
+fn writers<'f>(footprints: &[&'f Footprint]) -> Writers<'f> {
+    let mut writers = Writers::default();
     for (position, footprint) in footprints.iter().enumerate() {
         for key in &footprint.writes {
-            let positions = writers.entry(key).or_default();
+            let first = *writers.first.entry(key).or_insert(position);
+            if first == position {
+                continue;
+            }
+            let positions = writers.several.entry(key).or_insert_with(|| vec![first]);
             if positions.last() != Some(&position) {
                 positions.push(position);
             }
@@ -101,13 +119,14 @@ fn writers(footprints: &[Footprint]) -> Writers<'_> {
 
 /// Who writes all of a file undoes what another one writes into a part of it, in every run anew and in
 /// whatever order.
-fn whole_and_parts(catalog: &Catalog, writers: &Writers<'_>) -> Vec<Finding> {
+fn whole_and_parts(catalog: &Catalog, footprints: &[&Footprint], writers: &Writers<'_>) -> Vec<Finding> {
     let mut pairs: BTreeMap<(usize, usize), &str> = BTreeMap::new();
-    for (key, of_part) in writers {
-        let Some((file, _)) = key.split_once('#') else { continue };
-        for (whole, part) in writers.get(file).into_iter().flatten().flat_map(|whole| of_part.iter().map(move |part| (*whole, *part))) {
-            if whole != part && pairs.len() < FINDINGS_MAX {
-                pairs.insert((whole, part), file);
+    for (part, footprint) in footprints.iter().enumerate() {
+        for file in footprint.writes.iter().filter_map(|key| Some(key.split_once('#')?.0)).filter(|file| writers.first.contains_key(file)) {
+            for whole in writers.of(file).into_iter().filter(|whole| *whole != part) {
+                if pairs.len() < FINDINGS_MAX {
+                    pairs.insert((whole, part), file);
+                }
             }
         }
     }
@@ -125,9 +144,9 @@ fn say_whole_and_part(catalog: &Catalog, whole: usize, part: usize, file: &str) 
 }
 
 /// Two writers of one key, in whatever form, come one after the other.
-fn unordered_writes(catalog: &Catalog, footprints: &[Footprint], writers: &Writers<'_>, graph: &Graph) -> Vec<Finding> {
+fn unordered_writes(catalog: &Catalog, footprints: &[&Footprint], writers: &Writers<'_>, graph: &Graph) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (key, positions) in writers {
+    for (key, positions) in &writers.several {
         for (index, then) in positions.iter().enumerate() {
             for first in positions.get(..index).unwrap_or_default() {
                 if findings.len() >= FINDINGS_MAX {
@@ -144,7 +163,7 @@ fn unordered_writes(catalog: &Catalog, footprints: &[Footprint], writers: &Write
 }
 
 /// What [`same_things`] has said already.
-fn is_same_thing(catalog: &Catalog, footprints: &[Footprint], pair: (usize, usize), key: &str) -> bool {
+fn is_same_thing(catalog: &Catalog, footprints: &[&Footprint], pair: (usize, usize), key: &str) -> bool {
     let of = |position: usize| Some((&catalog.resources.get(position)?.address.type_name, footprints.get(position)?));
     match (of(pair.0), of(pair.1)) {
         (Some((first_type, first)), Some((then_type, then))) => {
@@ -165,7 +184,7 @@ fn say_unordered(catalog: &Catalog, first: usize, then: usize, key: &str) -> Opt
 }
 
 /// A folder that is removed while something in it is kept.
-fn absent_parents(catalog: &Catalog, footprints: &[Footprint]) -> Vec<Finding> {
+fn absent_parents(catalog: &Catalog, footprints: &[&Footprint]) -> Vec<Finding> {
     let mut removed: BTreeMap<&str, usize> = BTreeMap::new();
     for (position, (resource, footprint)) in catalog.resources.iter().zip(footprints).enumerate() {
         if is_absent(resource) {
@@ -189,7 +208,8 @@ fn absent_parents(catalog: &Catalog, footprints: &[Footprint]) -> Vec<Finding> {
     findings
 }
 
-fn is_absent(resource: &Resource) -> bool {
+/// Whether it says that there shall be nothing.
+pub(crate) fn is_absent(resource: &Resource) -> bool {
     resource.attributes.get("ensure").and_then(Value::as_str) == Some("absent")
 }
 

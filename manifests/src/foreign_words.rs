@@ -123,7 +123,7 @@ const WORDS: &[ForeignWord] = words! {
         ["extra_args", "install_args"] => "options" "";
         ["pkgname", "package"] => "name" "";
         ["owner"] => "user" "";
-        ["requirements", "chdir", "editable", "virtualenv_site_packages", "umask"] => none "";
+        ["chdir", "editable", "virtualenv_site_packages", "umask"] => none "";
         ["state"] => "ensure" "`present`, `latest` or `absent`";
     }
     "json_file": {
@@ -333,6 +333,36 @@ const VALUES: &[(&str, &str, &str, &str)] = &[
     ("file", "ensure", "dir", "ensure=directory"),
 ];
 
+/// Types under other names, and for those that are none here, what does the same.
+const TYPES: &[(&str, &str)] = &[
+    (
+        "tidy",
+        "what nobody declares in a folder goes with `file \"/dir\" ensure=directory recurse=#true purge=#true`; what gets \
+         old goes by itself with a line of systemd-tmpfiles: `file \"/etc/tmpfiles.d/NAME.conf\" content=\"e /dir - - - 30d\\n\"`",
+    ),
+    ("apt", "write `package`"),
+    ("lineinfile", "write `line`"),
+    ("file_line", "write `line`"),
+    ("blockinfile", "write `block`"),
+    ("ini_setting", "write `ini`"),
+    ("copy", "write `file`, with `source` or `content`"),
+    ("template", "write `file`, with `template`"),
+    ("concat", "write one `file` with a `template` that prints all parts, or a folder of files where the program reads one"),
+    ("augeas", "write `ini`, `key_value`, `json_file`, `yaml_file`, `toml_file`, `xml_value` or `line`, by the form of the file"),
+    ("authorized_key", "write `ssh_authorized_key`"),
+    ("sshkey", "write `ssh_known_host`"),
+    ("command", "write `exec`"),
+    ("shell", "write `exec`, with `shell`"),
+    ("vcsrepo", "write `git`"),
+    ("modprobe", "write `kernel_module`"),
+    ("unarchive", "write `archive`"),
+];
+
+/// What to write in place of a type that there is not.
+pub(crate) fn resource_type(foreign: &str) -> Option<String> {
+    TYPES.iter().find(|(name, _)| *name == foreign).map(|(_, here)| (*here).to_owned())
+}
+
 /// All words, for whoever holds them against the types.
 pub fn all() -> &'static [ForeignWord] {
     WORDS
@@ -389,6 +419,13 @@ mod tests {
         assert!(said("package", "ensure", "1:10.11.6-0+deb12u1").unwrap().contains("version=\"1:10.11.6-0+deb12u1\""));
         assert_eq!(said("package", "ensure", "preset"), None);
         assert!(value("service", "ensure", &Value::Bool(true)).is_some());
+    }
+
+    #[test]
+    fn types_of_others_are_known() {
+        assert!(resource_type("tidy").is_some_and(|said| said.contains("purge=#true") && said.contains("tmpfiles.d")));
+        assert_eq!(resource_type("lineinfile").as_deref(), Some("write `line`"));
+        assert_eq!(resource_type("file"), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use minijinja::value::{Enumerator, Object, ObjectRepr};
 
 use crate::conversion::to_template;
 use crate::inventory::{Host, HostId};
+use crate::reads::{self, Question};
 use crate::site_data::SiteData;
 
 /// A host. As text it is its name; as a plain value a table of what the inventory says of it.
@@ -17,6 +18,8 @@ pub(crate) struct HostObject {
     /// Weak, since the site remembers lists of these.
     pub(crate) site: Weak<SiteData>,
     pub(crate) id: HostId,
+    /// Whether it is `host`, the one that something is evaluated for, whoever that is.
+    is_subject: bool,
 }
 
 /// The fields that a host has when it is listed or kept as a plain value.
@@ -28,10 +31,33 @@ impl HostObject {
         let host = site.inventory.host_at(self.id)?;
         Some(read(&site, host))
     }
+
+    /// What the inventory says of it, without a note.
+    pub(crate) fn field(&self, key: &str) -> Option<Value> {
+        self.with(|site, host| match key {
+            "name" => Some(Value::from(&*host.name)),
+            "address" => Some(host.address.as_deref().map_or_else(|| Value::from(()), Value::from)),
+            "groups" => Some(names(site.inventory.groups_of(&host.name).into_iter().map(|group| &*group.name))),
+            "tags" => Some(names(host.tags.iter().map(String::as_str))),
+            "facts" => site.facts_of(self.id),
+            "vars" => Some(Value::from_object(HostVariables(self.clone()))),
+            _ => None,
+        })?
+    }
+
+    /// Notes that somebody looked at who it is.
+    fn note_identity(&self) {
+        match self.is_subject {
+            true if !reads::is_recorded() => {}
+            true => reads::note(Some(self.id), |whose| Question::Field(whose, Arc::from("name")), self.field("name").as_ref()),
+            false => reads::met(self.id),
+        }
+    }
 }
 
 impl fmt::Debug for HostObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.note_identity();
         self.with(|_, host| f.write_str(&host.name)).unwrap_or(Ok(()))
     }
 }
@@ -42,15 +68,15 @@ impl Object for HostObject {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        self.with(|site, host| match key {
-            "name" => Some(Value::from(&*host.name)),
-            "address" => Some(host.address.as_deref().map_or_else(|| Value::from(()), Value::from)),
-            "groups" => Some(names(site.inventory.groups_of(&host.name).into_iter().map(|group| &*group.name))),
-            "tags" => Some(names(host.tags.iter().map(String::as_str))),
-            "facts" => site.facts_of(self.id),
-            "vars" => Some(Value::from_object(HostVariables(HostObject::clone(self)))),
-            _ => None,
-        })?
+        if !self.is_subject {
+            reads::met(self.id);
+        }
+        let value = self.field(key);
+        // What the inventory says of a certain host is the same for all who ask; whether it has facts may change.
+        if self.is_subject || key == "facts" {
+            reads::note(Some(self.id), |whose| Question::Field(whose, Arc::from(key)), value.as_ref());
+        }
+        value
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -58,7 +84,10 @@ impl Object for HostObject {
     }
 
     fn custom_cmp(self: &Arc<Self>, other: &minijinja::value::DynObject) -> Option<std::cmp::Ordering> {
-        other.downcast_ref::<Self>().map(|other| self.id.cmp(&other.id))
+        let other = other.downcast_ref::<Self>()?;
+        self.note_identity();
+        other.note_identity();
+        Some(self.id.cmp(&other.id))
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,7 +101,14 @@ fn names<'a>(names: impl Iterator<Item = &'a str>) -> Value {
 
 /// `vars` of a host: all its variables by name.
 #[derive(Debug)]
-struct HostVariables(HostObject);
+pub(crate) struct HostVariables(HostObject);
+
+impl HostVariables {
+    /// The host.
+    pub(crate) fn host(&self) -> &HostObject {
+        &self.0
+    }
+}
 
 impl Object for HostVariables {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
@@ -81,23 +117,34 @@ impl Object for HostVariables {
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         let site = self.0.site.upgrade()?;
-        match site.variable(self.0.id, key) {
+        let value = match site.variable(self.0.id, key) {
             Ok(value) => value,
             Err(error) => Some(Value::from(minijinja::Error::from(error))),
-        }
+        };
+        reads::note(Some(self.0.id), |whose| Question::Variable(whose, Arc::from(key)), value.as_ref());
+        value
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         let Some(site) = self.0.site.upgrade() else { return Enumerator::Empty };
-        Enumerator::Values(site.variable_names(self.0.id).map(Value::from).collect())
+        let names: Vec<Value> = site.variable_names(self.0.id).map(Value::from).collect();
+        reads::note(Some(self.0.id), Question::VariableNames, Some(&Value::from(names.clone())));
+        Enumerator::Values(names)
     }
 }
 
 /// A group: the list of its hosts, as in Ansible, that also has a `name` and says `hosts` for itself.
 #[derive(Debug)]
-struct GroupObject {
+pub(crate) struct GroupObject {
     name: String,
     hosts: Value,
+}
+
+impl GroupObject {
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 impl Object for GroupObject {
@@ -143,12 +190,16 @@ impl Object for HostFacts {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        self.site.upgrade()?.fact(self.id, key)
+        let value = self.site.upgrade()?.fact(self.id, key);
+        reads::note(Some(self.id), |whose| Question::Fact(whose, Arc::from(key)), value.as_ref());
+        value
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         let Some(site) = self.site.upgrade() else { return Enumerator::Empty };
-        Enumerator::Values(site.fact_names(self.id).into_iter().map(Value::from).collect())
+        let names: Vec<Value> = site.fact_names(self.id).into_iter().map(Value::from).collect();
+        reads::note(Some(self.id), Question::FactNames, Some(&Value::from(names.clone())));
+        Enumerator::Values(names)
     }
 }
 
@@ -205,9 +256,14 @@ impl Object for Hosts {
     }
 }
 
-/// A host as a value.
+/// A host as a value, by its name or its place.
 pub(crate) fn host(site: &Weak<SiteData>, id: HostId) -> Value {
-    Value::from_object(HostObject { site: Weak::clone(site), id })
+    Value::from_object(HostObject { site: Weak::clone(site), id, is_subject: false })
+}
+
+/// The host that something is evaluated for.
+pub(crate) fn subject(site: &Weak<SiteData>, id: HostId) -> HostObject {
+    HostObject { site: Weak::clone(site), id, is_subject: true }
 }
 
 /// What a group's `match` sees: the host by name, its own variables as they stand, and its facts.

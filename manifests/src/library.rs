@@ -14,7 +14,29 @@ macro_rules! embedded {
 }
 
 /// The files of the stock modules, in the order of their paths.
-const FILES: &[(&str, &[u8])] = embedded!["chrony/module.kdl", "chrony/templates/chrony.conf.j2"];
+const FILES: &[(&str, &[u8])] = embedded![
+    "chrony/module.kdl",
+    "chrony/templates/chrony.conf.j2",
+    "corosync/files/corosync-readback",
+    "corosync/module.kdl",
+    "corosync/templates/corosync.conf.j2",
+    "galera/files/galera-report",
+    "galera/module.kdl",
+    "galera/templates/galera.cnf.j2",
+    "haproxy/files/haproxy-reload",
+    "haproxy/module.kdl",
+    "haproxy/templates/haproxy.cfg.j2",
+    "haproxy_member/files/haproxy-member",
+    "haproxy_member/module.kdl",
+    "keepalived/module.kdl",
+    "keepalived/templates/keepalived.conf.j2",
+    "mysql_ha/files/mysql-ha-client",
+    "mysql_ha/files/mysql-ha-data",
+    "mysql_ha/files/mysql-ha-report",
+    "mysql_ha/module.kdl",
+    "mysql_ha/templates/mysql-ha.cnf.j2",
+    "mysql_ha/templates/mysql-ha.default.j2",
+];
 
 /// The paths of all stock files, below the library's folder.
 pub fn paths() -> impl Iterator<Item = &'static str> {

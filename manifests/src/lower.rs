@@ -3,8 +3,11 @@
 
 mod data;
 mod extras;
+mod guard;
 mod parts;
+mod removals;
 mod schedule;
+mod site_test;
 
 use std::sync::Arc;
 
@@ -14,10 +17,11 @@ use crate::codes;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::lower::parts::{Parts, Placed, name_of};
 use crate::syntax::{
-    Assignment, AssignmentWord, Data, For, If, Let, Manifest, Module, Name, Override, Parameter, Prune, Resource, Say, Scalar, Statement,
+    Assignment, AssignmentWord, Data, For, If, Let, Manifest, Module, Name, Override, Parameter, Resource, Say, Scalar, Statement,
     TypeDefaults, Use,
 };
 pub(crate) use extras::{EXTRA_WORDS, REFERENCE_HELP};
+pub(crate) use site_test::lower_tests;
 
 /// Lowers a parsed document. The tree lacks what could not be understood; errors say what that is.
 pub(crate) fn lower(file: &Arc<str>, document: &KdlDocument) -> (Manifest, Vec<Diagnostic>) {
@@ -34,11 +38,13 @@ enum Level {
 }
 
 /// What may stand at the top of a manifest.
-const TOP_WORDS: [&str; 8] = ["module", "host", "group", "on", "let", "defaults", "prune", "schedule"];
+pub(crate) const TOP_WORDS: [&str; 9] = ["module", "host", "group", "on", "let", "defaults", "prune", "schedule", "guard"];
 
 /// Words of the language that cannot be used as names of resource types.
-pub(crate) const STATEMENT_WORDS: [&str; 15] =
-    ["module", "on", "use", "let", "for", "if", "elif", "else", "defaults", "override", "fail", "warn", "prune", "param", "schedule"];
+pub(crate) const STATEMENT_WORDS: [&str; 17] = [
+    "module", "on", "use", "let", "for", "if", "elif", "else", "defaults", "override", "fail", "warn", "prune", "purge", "param",
+    "schedule", "guard",
+];
 
 /// Collects what is wrong while it lowers.
 struct Lowerer<'l> {
@@ -89,7 +95,9 @@ impl<'l> Lowerer<'l> {
             ("let", _) => self.bindings(&parts),
             ("defaults", _) => Some(self.defaults(&parts)),
             ("prune", _) => self.prune(&parts),
+            ("purge", Level::Body) => self.purge(&parts).map(Statement::Purge),
             ("schedule", _) => self.schedule(&parts).map(Statement::Schedule),
+            ("guard", _) => self.guard(&parts).map(Statement::Guard),
             (word, Level::Top) => {
                 self.outside(word, node);
                 None
@@ -287,24 +295,5 @@ impl<'l> Lowerer<'l> {
         };
         let text = self.literal(text)?;
         Some(Statement::Say(Say { fails, text, when, span: parts.name_range().into() }))
-    }
-
-    fn prune(&mut self, parts: &Parts<'_>) -> Option<Statement> {
-        let form = "write `prune file max=10`; `max` bounds what one run may remove";
-        self.refuse_properties(parts, &["max"]);
-        let types = self.names(parts, form);
-        if !parts.properties.iter().any(|(name, _)| name.value() == "max") {
-            self.error(codes::MISSING_NAME, "`prune` needs `max`, the most that one run may remove", parts.name_range(), form);
-            return None;
-        }
-        let max = self.property(parts, "max").and_then(|max| match max.scalar {
-            Scalar::Int(number) => u32::try_from(number).ok().filter(|max| *max > 0),
-            _ => None,
-        });
-        let (Some(max), true) = (max, types.len() <= 1) else {
-            self.error(codes::MISSING_NAME, "`prune` takes at most one type, and a number `max`, 1 or more", parts.name_range(), form);
-            return None;
-        };
-        Some(Statement::Prune(Prune { type_name: types.into_iter().next(), max }))
     }
 }

@@ -87,9 +87,28 @@ impl Checker<'_> {
                     self.type_named(name);
                 }
             }
+            Statement::Purge(purge) => self.purged(&purge.type_name),
             // Its texts are checked with each host's variables.
-            Statement::Schedule(_) => {}
+            Statement::Schedule(_) | Statement::Guard(_) => {}
         }
+    }
+
+    /// A type that is purged must be able to say what is there.
+    fn purged(&mut self, name: &Name) {
+        let Some(schema) = self.type_named(name) else { return };
+        let types = self.site.types;
+        if types.can_purge(schema.name) {
+            return;
+        }
+        let by_folder = "`file` and `directory_tree` are purged folder by folder: file \"/etc/app.d\" recurse=#true purge=#true";
+        let help = match schema.name {
+            "file" | "directory_tree" => by_folder.to_owned(),
+            _ => {
+                let able = types.schemas().iter().map(|schema| schema.name).filter(|name| types.can_purge(name));
+                format!("these can: {}", able.collect::<Vec<_>>().join(", "))
+            }
+        };
+        self.error(codes::NOT_PURGEABLE, format!("what nobody declares of `{}` cannot be purged", schema.name), name.span, help);
     }
 
     fn module(&mut self, module: &Module) {
@@ -148,7 +167,9 @@ impl Checker<'_> {
             }
             let help = match known.is_empty() {
                 true => format!("`{}` is a module: write `use {}`", name.text, name.text),
-                false => did_you_mean(&name.text, known).unwrap_or_else(|| "`keel doc` lists the resource types".to_owned()),
+                false => foreign_words::resource_type(&name.text)
+                    .or_else(|| did_you_mean(&name.text, known))
+                    .unwrap_or_else(|| "`keel doc` lists the resource types".to_owned()),
             };
             self.error(codes::UNKNOWN_TYPE, format!("there is no resource type `{}`", name.text), name.span, help);
         }

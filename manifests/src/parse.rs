@@ -8,28 +8,39 @@ use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::guard::guard;
 use crate::lower;
+use crate::merge_conflict::merge_conflict;
 use crate::syntax::Manifest;
 use crate::traps::traps;
 
 /// Parses a manifest. Without a tree there is at least one error.
 pub fn parse(file: &Arc<str>, bytes: &[u8]) -> (Option<Manifest>, Vec<Diagnostic>) {
-    let guarded = match guard(file, bytes) {
-        Ok(guarded) => guarded,
-        Err(diagnostic) => return (None, vec![*diagnostic]),
-    };
-    let found = traps(file, &guarded);
-    if !found.is_empty() {
-        return (None, found);
-    }
-    let document = match KdlDocument::parse_v2(guarded.text) {
+    let document = match document(file, bytes) {
         Ok(document) => document,
-        Err(error) => return (None, vec![syntax_error(file, &error.diagnostics)]),
+        Err(found) => return (None, found),
     };
     let (manifest, mut diagnostics) = lower::lower(file, &document);
     if manifest.statements.is_empty() && diagnostics.is_empty() {
         diagnostics.push(Diagnostic::note(codes::EMPTY_MANIFEST, "the manifest says nothing").at(file, 0..0, ""));
     }
     (Some(manifest), diagnostics)
+}
+
+/// Parses a text as KDL, with everything in front of the parser.
+///
+/// # Errors
+/// What is wrong with its form.
+pub(crate) fn document(file: &Arc<str>, bytes: &[u8]) -> Result<KdlDocument, Vec<Diagnostic>> {
+    let conflict = || merge_conflict(file, std::str::from_utf8(bytes).ok()?);
+    guarded_document(file, bytes).map_err(|found| conflict().map_or(found, |conflict| vec![conflict]))
+}
+
+fn guarded_document(file: &Arc<str>, bytes: &[u8]) -> Result<KdlDocument, Vec<Diagnostic>> {
+    let guarded = guard(file, bytes).map_err(|diagnostic| vec![*diagnostic])?;
+    let found = traps(file, &guarded);
+    if !found.is_empty() {
+        return Err(found);
+    }
+    KdlDocument::parse_v2(guarded.text).map_err(|error| vec![syntax_error(file, &error.diagnostics)])
 }
 
 /// One message out of the parser's several. Its first ones name the outermost block that could not

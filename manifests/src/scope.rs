@@ -1,13 +1,13 @@
 //! What names mean at one place of a manifest: the host's variables below, block-local names above.
 
 mod advice;
+mod filling;
 mod parsing;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
 use keel_engine::value::Value;
 use minijinja::Expression;
 use minijinja::value::{Enumerator, Object, ValueKind};
@@ -18,18 +18,23 @@ use crate::conversion::{from_template, text, to_template};
 use crate::environment::{LimitedText, template_name, text_syntax};
 use crate::evaluation_error::EvalError;
 use crate::inventory::{HostId, RESERVED_VARIABLES};
+use crate::reads::{self, Question};
 use crate::site_data::SiteData;
+use crate::variables::Memo;
 
 /// The names that hold at one place, for one host. Cloning and layering are cheap.
 #[derive(Clone)]
 pub struct Scope {
     pub(crate) site: Arc<SiteData>,
     pub(crate) host: HostId,
+    /// What was found out about the host.
+    memo: Arc<Memo>,
     locals: Option<Arc<Layer>>,
 }
 
 struct Layer {
-    names: IndexMap<String, minijinja::Value>,
+    /// A few; of two with the same name the last one counts.
+    names: Vec<(String, minijinja::Value)>,
     below: Option<Arc<Layer>>,
 }
 
@@ -40,7 +45,8 @@ pub struct Local(minijinja::Value);
 impl Scope {
     /// The host's variables without anything above.
     pub(crate) fn new(site: Arc<SiteData>, host: HostId) -> Self {
-        Self { site, host, locals: None }
+        let memo = site.memo(host);
+        Self { site, host, memo, locals: None }
     }
 
     /// The name of the host.
@@ -64,14 +70,14 @@ impl Scope {
         self.layer(names.into_iter().map(|(name, local)| (name, local.0)).collect())
     }
 
-    fn layer(&self, names: IndexMap<String, minijinja::Value>) -> Self {
+    fn layer(&self, names: Vec<(String, minijinja::Value)>) -> Self {
         let locals = Some(Arc::new(Layer { names, below: self.locals.clone() }));
         Self { locals, ..self.clone() }
     }
 
     /// The host's variables only, where a module's body starts.
     pub fn bare(&self) -> Self {
-        Self::new(Arc::clone(&self.site), self.host)
+        Self { locals: None, ..self.clone() }
     }
 
     /// The value of an expression.
@@ -134,13 +140,19 @@ impl Scope {
     /// # Errors
     /// As [`Scope::evaluate`], with the place in the template's file.
     pub fn render(&self, module: &str, path: &str) -> Result<Value, EvalError> {
-        let environment = &self.site.environments.templates;
         let name = template_name(module, path);
-        let located = |error: minijinja::Error| self.locate(&error, module, path);
-        let template = environment.get_template(&name).map_err(located)?;
+        let rendered = match self.filled_template(&name) {
+            Some(filled) => filled,
+            None => self.rendered(&name).map_err(|error| self.locate(&error, module, path))?,
+        };
+        text(&rendered, &self.site.secrets)
+    }
+
+    /// The text of a template by its name in the environment.
+    fn rendered(&self, name: &str) -> Result<String, minijinja::Error> {
         let mut out = LimitedText::default();
-        template.render_captured_to(self.root(), &mut out).map_err(located)?;
-        text(&out.into_string(), &self.site.secrets)
+        self.site.environments.templates.get_template(name)?.render_captured_to(self.root(), &mut out)?;
+        Ok(out.into_string())
     }
 
     /// A variable of the host by its dotted name, as parameters are looked up when nobody gives them.
@@ -184,7 +196,7 @@ impl Scope {
         let mut names: BTreeSet<String> = RESERVED_VARIABLES.iter().map(|name| (*name).to_owned()).collect();
         let mut layer = self.locals.as_deref();
         while let Some(current) = layer {
-            names.extend(current.names.keys().cloned());
+            names.extend(current.names.iter().map(|(name, _)| name.clone()));
             layer = current.below.as_deref();
         }
         names.extend(self.site.variable_names(self.host).map(str::to_owned));
@@ -197,17 +209,28 @@ impl Scope {
     }
 
     fn find(&self, name: &str) -> Option<minijinja::Value> {
+        let value = self.meaning(name);
+        reads::note(None, |_| Question::Name(Arc::from(name)), value.as_ref());
+        value
+    }
+
+    /// What a name means here, without a note.
+    pub(crate) fn meaning(&self, name: &str) -> Option<minijinja::Value> {
         let mut layer = self.locals.as_deref();
         while let Some(current) = layer {
-            if let Some(value) = current.names.get(name) {
+            if let Some((_, value)) = current.names.iter().rev().find(|(known, _)| known == name) {
                 return Some(value.clone());
             }
             layer = current.below.as_deref();
         }
-        self.site.builtin(self.host, name).or_else(|| match self.site.variable(self.host, name) {
+        let find = || match self.site.builtin(self.host, name) {
+            Some(value) => Ok(Some(value)),
+            None => self.site.variable(self.host, name),
+        };
+        match self.memo.meaning(name, find) {
             Ok(value) => value,
             Err(error) => Some(minijinja::Value::from(minijinja::Error::from(error))),
-        })
+        }
     }
 
     pub(crate) fn evaluate_raw(&self, source: &str) -> Result<minijinja::Value, EvalError> {
@@ -254,6 +277,9 @@ impl Scope {
         }
         if !source.contains("{{") {
             return Ok(minijinja::Value::from(source));
+        }
+        if let Some(text) = self.filled_text(source) {
+            return Ok(minijinja::Value::from(text));
         }
         if let Some(text) = self.site.environments.ready_text(source, self.root()) {
             return text.map(minijinja::Value::from).map_err(|error| self.advise(error, source));

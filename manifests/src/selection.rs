@@ -1,5 +1,6 @@
 //! Which hosts a selector means, and what it names in vain.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use keel_engine::value::Value;
@@ -12,6 +13,9 @@ use crate::pattern::Pattern;
 use crate::scope::Scope;
 use crate::selector::{Selector, SelectorError, Term};
 use crate::site_data::SiteData;
+
+/// How many names are told where one is not known.
+const NAMED_MAX: usize = 8;
 
 impl SiteData {
     /// The hosts that a selector means, in the order of the inventory.
@@ -85,7 +89,7 @@ impl SiteData {
         let mut check = |what: &str, pattern: &Pattern, span: &std::ops::Range<usize>, known: Vec<&str>| {
             let Some(name) = pattern.literal() else { return };
             if !known.contains(&name) {
-                let help = did_you_mean(name, known);
+                let help = did_you_mean(name, known.iter().copied()).or_else(|| Some(what_there_is(what, &known)));
                 let message = format!("there is no {what} `{name}`");
                 unknown.push(SelectorError { code: codes::SELECTOR_UNKNOWN, message, span: span.clone(), help });
             }
@@ -101,6 +105,17 @@ impl SiteData {
             Term::Not(term) => self.collect_unknown(term, unknown),
             Term::And(terms) | Term::Or(terms) => terms.iter().for_each(|term| self.collect_unknown(term, unknown)),
         }
+    }
+}
+
+/// The names that could be meant, a few of them.
+fn what_there_is(what: &str, known: &[&str]) -> String {
+    let names: BTreeSet<&str> = known.iter().copied().collect();
+    let shown = names.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0 => format!("the inventory has no {what}s"),
+        count if count <= NAMED_MAX => format!("the {what}s of the inventory are {shown}"),
+        count => format!("the {what}s of the inventory are {shown} and {} more", count - NAMED_MAX),
     }
 }
 

@@ -37,6 +37,17 @@ pub enum Term {
     Not(Box<Term>),
 }
 
+impl Term {
+    fn reads_facts(&self) -> bool {
+        match self {
+            Term::Fact(..) => true,
+            Term::And(terms) | Term::Or(terms) => terms.iter().any(Term::reads_facts),
+            Term::Not(term) => term.reads_facts(),
+            Term::Host(..) | Term::Group(..) | Term::Tag(..) | Term::Variable(..) => false,
+        }
+    }
+}
+
 /// Why a text is no selector, or what it names in vain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelectorError {
@@ -52,7 +63,8 @@ pub struct SelectorError {
 
 impl SelectorError {
     fn new(message: impl Into<String>, span: Range<usize>) -> Self {
-        Self { code: codes::SELECTOR_SYNTAX, message: message.into(), span, help: None }
+        let help = Some("for instance `group:web and not host:web-9`".to_owned());
+        Self { code: codes::SELECTOR_SYNTAX, message: message.into(), span, help }
     }
 
     /// The diagnostic, for a selector that begins at `start` of a file.
@@ -88,6 +100,11 @@ impl Selector {
     /// The whole selector as terms.
     pub fn root(&self) -> &Term {
         &self.root
+    }
+
+    /// Whether it asks what hosts say of themselves.
+    pub fn reads_facts(&self) -> bool {
+        self.root.reads_facts()
     }
 }
 
@@ -225,7 +242,7 @@ fn term(token: &Token<'_>) -> Result<Term, SelectorError> {
         "var" => comparison("var").map(|(path, wanted)| Term::Variable(path, wanted)),
         other => {
             let mut error = SelectorError::new(format!("there are no `{other}:` terms"), span.start..span.start + other.len());
-            error.help = did_you_mean(other, ["host", "group", "tag", "fact", "var"]);
+            error.help = did_you_mean(other, ["host", "group", "tag", "fact", "var"]).or(error.help);
             Err(error)
         }
     }
@@ -251,7 +268,8 @@ mod tests {
         let Term::Or(terms) = parsed.root() else { panic!("{parsed:?}") };
         assert!(matches!(terms.as_slice(), [Term::Host(..), Term::And(_)]), "{terms:?}");
         assert!(matches!(Selector::parse("(a or b) and c").unwrap().root(), Term::And(_)));
-        assert!(Selector::parse("var:owner='web team' and fact:os.name=debian").is_ok());
+        assert!(Selector::parse("var:owner='web team' and fact:os.name=debian").unwrap().reads_facts());
+        assert!(!Selector::parse("var:owner=facts and not host:fact").unwrap().reads_facts());
     }
 
     #[test]

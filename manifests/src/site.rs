@@ -1,16 +1,19 @@
 //! A site, loaded: its data, its manifests, and what of them can be checked without a host.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use keel_engine::catalog::Catalog;
+use foldhash::{HashMap, HashMapExt};
+use keel_engine::catalog::{Catalog, Origin};
+use keel_engine::contents::MemoryContents;
 use keel_engine::digest::Digest;
 use keel_engine::resource::Types;
 use keel_engine::schema::TypeSchema;
 
+use crate::cluster_part::ClusterPart;
 use crate::codes;
-use crate::compile::{Compiled, Compiler, Outgoing, OutgoingRelations, Place};
+use crate::compile::{Compiled, Compiler, Declared, Outgoing, OutgoingRelations, Place, Sharing, SoundOutlines};
 use crate::diagnostic::{Diagnostic, did_you_mean, sort};
 use crate::evaluation_error::EvalError;
 use crate::fact_reads::{FactKeys, FactReads};
@@ -18,6 +21,7 @@ use crate::files::SiteFiles;
 use crate::fleet::{self, Pointer};
 use crate::inventory::ALL;
 use crate::library::WithLibrary;
+use crate::lints;
 use crate::pattern::Pattern;
 use crate::selector::{Selector, SelectorError};
 use crate::site_data::{SiteData, SiteInput};
@@ -45,6 +49,10 @@ pub struct Site {
     schemas: HashMap<&'static str, usize>,
     /// The selectors of the manifests' `on` blocks.
     selectors: HashMap<Arc<str>, Selector>,
+    /// What declarations came to for other hosts.
+    pub(crate) sharing: Sharing<Declared>,
+    /// What catalogs of other hosts were found to be sound with.
+    pub(crate) sound: SoundOutlines,
     /// Whether loading found an error: then no host has a catalog.
     pub(crate) broken: bool,
     /// What makes hosts wait for others that say so, found once for all compiles.
@@ -77,6 +85,8 @@ impl Site {
             types,
             schemas,
             selectors: HashMap::new(),
+            sharing: Sharing::default(),
+            sound: SoundOutlines::default(),
             broken: false,
             outgoing: OnceLock::new(),
             outgoing_facts: OnceLock::new(),
@@ -186,12 +196,46 @@ impl Site {
         let outgoing = if self.sources.point_elsewhere() { self.outgoing().required() } else { Vec::new() };
         let outgoing = outgoing.into_iter().filter(|(host, _)| !yet_to_come.contains(*host));
         let pointers = outgoing.map(|(host, relation)| pointer(host, relation)).collect();
-        fleet::check(catalogs, pointers, &|catalog, origin| {
-            let path = catalog.files.get(origin.file as usize)?;
-            let source = self.sources.all.iter().find(|source| source.path == *path)?;
-            let offset = source.offset(origin.line, origin.column);
-            Some((Arc::clone(&source.path), offset..source.word_end(offset)))
-        })
+        fleet::check(catalogs, pointers, &|catalog, origin| self.locate(catalog, origin))
+    }
+
+    /// The place behind an origin of a catalog: a file of the site, and the bytes there.
+    pub fn locate(&self, catalog: &Catalog, origin: Origin) -> Option<(Arc<str>, Range<usize>)> {
+        let path = catalog.files.get(origin.file as usize)?;
+        let source = self.sources.all.iter().find(|source| source.path == *path)?;
+        let offset = source.offset(origin.line, origin.column);
+        Some((Arc::clone(&source.path), offset..source.word_end(offset)))
+    }
+
+    /// What compiles and is probably not meant, in the site as a whole.
+    pub fn lint(&self) -> Vec<Diagnostic> {
+        lints::check(self)
+    }
+
+    /// What is probably not meant in the catalog of a host. Hosts that share a declaration share what there is to
+    /// say of it.
+    pub fn lint_catalog(&self, catalog: &Catalog) -> Vec<Diagnostic> {
+        lints::check_catalog(self, catalog)
+    }
+
+    /// What does not fit together in clusters, by what all hosts' catalogs say of them.
+    pub fn lint_clusters(&self, parts: &[(&str, &ClusterPart)]) -> Vec<Diagnostic> {
+        lints::check_clusters(parts)
+    }
+
+    /// What a host's catalog says of clusters.
+    pub fn cluster_part(&self, catalog: &Catalog, contents: &MemoryContents) -> ClusterPart {
+        ClusterPart::of(self, catalog, contents)
+    }
+
+    /// Whether things of a type belong to a whole cluster.
+    pub(crate) fn is_of_cluster(&self, type_name: &str) -> bool {
+        self.types.is_of_cluster(type_name)
+    }
+
+    /// Gives findings the levels that keel.toml asks for, and leaves out what it ignores.
+    pub fn levelled(&self, found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        lints::levelled(self, found)
     }
 
     /// What makes hosts wait for others that say so.
@@ -206,6 +250,11 @@ impl Site {
     pub fn select(&self, selector: &str) -> Result<Vec<String>, EvalError> {
         let parsed = self.parse_selector(selector)?;
         Ok(self.data.select(&parsed)?.into_iter().map(str::to_owned).collect())
+    }
+
+    /// The selectors of the manifests' `on` blocks, in no order.
+    pub(crate) fn selectors(&self) -> impl Iterator<Item = &Selector> {
+        self.selectors.values()
     }
 
     /// The good selectors of all `on` blocks; the check of names says what is wrong with the others.
@@ -266,11 +315,24 @@ impl Site {
             AssignmentWord::Group if inventory.members(name).is_empty() => nobody(format!("nobody is in group `{name}`")),
             AssignmentWord::Group => None,
             AssignmentWord::On => match self.select(name) {
-                Ok(hosts) if hosts.is_empty() => nobody("the selector means no host".to_owned()),
+                Ok(hosts) if hosts.is_empty() => {
+                    let diagnostic = nobody("the selector means no host".to_owned());
+                    diagnostic.map(|(diagnostic, range)| match self.facts_that_are_missing(name) {
+                        Some(help) => (diagnostic.help(help), range),
+                        None => (diagnostic, range),
+                    })
+                }
                 Ok(_) => None,
                 Err(error) => Some((Diagnostic { help: error.help, ..Diagnostic::error(error.code, error.message) }, error.range)),
             },
         }
+    }
+
+    /// What to try where a selector means nobody because it asks for facts that nobody has recorded.
+    fn facts_that_are_missing(&self, selector: &str) -> Option<String> {
+        Selector::parse(selector).ok().filter(Selector::reads_facts)?;
+        let host = self.hosts().find(|host| self.data.facts.of(host).is_none())?;
+        Some(format!("{host} has no recorded facts, by which it may be meant: on it, `keel facts > facts/{host}.json`"))
     }
 
     /// The declaration of a resource type.

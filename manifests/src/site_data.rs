@@ -1,8 +1,9 @@
 //! A site's data, read once and shared by all compiles: settings, inventory, variables, facts, secrets' names.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 
+use foldhash::{HashMap, HashMapExt};
 use keel_engine::value::Map;
 use minijinja::Value;
 
@@ -14,7 +15,9 @@ use crate::evaluation_error::EvalError;
 use crate::fact_reads::{FactReads, FactViews};
 use crate::facts::{Facts, LiveFacts};
 use crate::files::{SiteFiles, list_with_extension, read_text};
-use crate::host_objects::{Groups, HostFacts, Hosts, host};
+use crate::forms::Forms;
+use crate::host_objects::{Groups, HostFacts, HostObject, Hosts, host, subject};
+use crate::host_reads::HostReads;
 use crate::inventory::{Group, HostId, Inventory, RESERVED_VARIABLES};
 use crate::run_variables::RunVariables;
 use crate::scope::Scope;
@@ -28,6 +31,27 @@ pub struct SiteInput {
     pub run_variables: Vec<String>,
     /// Fresh facts; they win over recorded ones.
     pub facts: Option<Arc<dyn LiveFacts>>,
+    /// What holds for hosts without facts.
+    pub without_facts: WithoutFacts,
+}
+
+impl SiteInput {
+    /// What is wrong with the form of the run's variables.
+    pub fn wrong_variables(&self) -> Vec<Diagnostic> {
+        let mut wrong = Vec::new();
+        RunVariables::parse(&self.run_variables, &mut wrong);
+        wrong
+    }
+}
+
+/// What holds for hosts of which no facts are known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WithoutFacts {
+    /// They have none.
+    #[default]
+    None,
+    /// Those of the profile that keel.toml names, if it names one.
+    Profile,
 }
 
 /// All data of a site.
@@ -42,6 +66,8 @@ pub struct SiteData {
     /// The names of the secrets.
     pub secrets: Arc<SecretNames>,
     pub(crate) environments: Environments,
+    /// What texts and templates have in common for all hosts.
+    pub(crate) forms: Forms,
     pub(crate) run: RunVariables,
     folders: TemplateFolders,
     myself: Weak<SiteData>,
@@ -49,6 +75,8 @@ pub struct SiteData {
     memos: RwLock<HashMap<HostId, Arc<Memo>>>,
     group_hosts: HashMap<Arc<str>, OnceLock<Value>>,
     fact_views: FactViews,
+    /// Which hosts were asked for by others.
+    pub(crate) host_reads: HostReads,
     /// Who is in which group by what they are.
     pub(crate) dynamic: DynamicGroups,
     /// Variables of groups, prepared once for all hosts.
@@ -63,7 +91,10 @@ impl SiteData {
             Some(text) => SiteConfig::parse("keel.toml", &text, &mut out),
             None => SiteConfig::default(),
         };
-        let facts = Facts::load(&**files, input.facts, &mut out);
+        let mut facts = Facts::load(&**files, input.facts, &mut out);
+        if let (WithoutFacts::Profile, Some(profile)) = (input.without_facts, &config.profile) {
+            facts.assume(&**files, profile, &mut out);
+        }
         let secrets = Arc::new(SecretNames::load(&**files, &mut out));
         let inventory = Inventory::load(&**files, &config, &mut out);
         let run = RunVariables::parse(&input.run_variables, &mut out);
@@ -72,6 +103,7 @@ impl SiteData {
         let site = Arc::new_cyclic(|myself| {
             let mut site = Self {
                 environments: Environments::new(&secrets, &folders),
+                forms: Forms::default(),
                 config,
                 inventory,
                 facts,
@@ -82,6 +114,7 @@ impl SiteData {
                 memos: RwLock::default(),
                 group_hosts,
                 fact_views: FactViews::default(),
+                host_reads: HostReads::default(),
                 dynamic: DynamicGroups::default(),
                 prepared: HashMap::new(),
             };
@@ -121,6 +154,7 @@ impl SiteData {
 
     /// The names of the variables that a host has, in order.
     pub fn variable_names(&self, host: HostId) -> impl Iterator<Item = &str> {
+        self.host_reads.note(host);
         let mut names: BTreeSet<&str> = self.run.names().collect();
         if let Some(host) = self.inventory.host_at(host) {
             names.extend(host.vars.keys().map(String::as_str));
@@ -147,6 +181,7 @@ impl SiteData {
 
     /// The value of a variable for a host; none if nobody sets it.
     pub(crate) fn variable(&self, host: HostId, name: &str) -> Result<Option<Value>, EvalError> {
+        self.host_reads.note(host);
         if RESERVED_VARIABLES.contains(&name) {
             return Ok(None);
         }
@@ -180,6 +215,7 @@ impl SiteData {
 
     /// Forgets what was found out about hosts and their facts, and tells which facts were read.
     pub(crate) fn forget(&self) -> FactReads {
+        self.host_reads.forget();
         self.memos.write().unwrap_or_else(PoisonError::into_inner).clear();
         self.fact_views.take(|id| self.inventory.host_at(id).map(|host| host.name.to_string()))
     }
@@ -190,22 +226,26 @@ impl SiteData {
 
     /// The facts of a host as expressions see them, if it has some.
     pub(crate) fn facts_of(&self, host: HostId) -> Option<Value> {
+        self.host_reads.note(host);
         let exist = self.fact_views.exist(host, || self.fetch_facts(host));
         exist.then(|| Value::from_object(HostFacts { site: Weak::clone(&self.myself), id: host }))
     }
 
     /// One fact as expressions see it. Facts are data: braces in them mean nothing.
     pub(crate) fn fact(&self, host: HostId, name: &str) -> Option<Value> {
+        self.host_reads.note(host);
         self.fact_views.value(host, name, &self.secrets, || self.fetch_facts(host))
     }
 
     /// One fact as it is.
     pub(crate) fn plain_fact(&self, host: HostId, name: &str) -> Option<keel_engine::value::Value> {
+        self.host_reads.note(host);
         self.fact_views.plain(host, name, || self.fetch_facts(host))
     }
 
     /// The names of a host's facts.
     pub(crate) fn fact_names(&self, host: HostId) -> Vec<String> {
+        self.host_reads.note(host);
         self.fact_views.names(host, || self.fetch_facts(host))
     }
 
@@ -218,10 +258,15 @@ impl SiteData {
         Some(self.group_hosts.get(name)?.get_or_init(make).clone())
     }
 
+    /// The host that something is evaluated for.
+    pub(crate) fn host_object(&self, id: HostId) -> HostObject {
+        subject(&self.myself, id)
+    }
+
     /// The names that nobody sets.
     pub(crate) fn builtin(&self, id: HostId, name: &str) -> Option<Value> {
         match name {
-            "host" => Some(host(&self.myself, id)),
+            "host" => Some(Value::from_object(self.host_object(id))),
             "hosts" => Some(Value::from_object(Hosts(Weak::clone(&self.myself)))),
             "groups" => Some(Value::from_object(Groups(Weak::clone(&self.myself)))),
             "facts" => self.facts_of(id),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::codes;
-use crate::compile::points_elsewhere;
+use crate::compile::{points_elsewhere, relates_hosts};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::files::SiteFiles;
 use crate::library::{self, LIBRARY_FOLDER};
@@ -51,6 +51,8 @@ pub(crate) struct Sources {
     pub(crate) unused: BTreeSet<Arc<str>>,
     /// Whether a `before` or `notify` in them leads to other hosts.
     point_elsewhere: bool,
+    /// Whether any relation in them leads to other hosts.
+    relate_hosts: bool,
 }
 
 impl Sources {
@@ -69,6 +71,7 @@ impl Sources {
         }
         sources.refuse_loops(out);
         let none = BTreeSet::new();
+        sources.relate_hosts = sources.all.iter().any(|source| relates_hosts(&source.manifest.statements));
         sources.point_elsewhere = sources.all.iter().any(|source| points_elsewhere(&source.manifest.statements, &none));
         sources
     }
@@ -131,6 +134,11 @@ impl Sources {
     /// Whether any manifest makes other hosts wait: only then a compile has to know what the others declare.
     pub(crate) fn point_elsewhere(&self) -> bool {
         self.point_elsewhere
+    }
+
+    /// Whether any relation leads to other hosts: only then the catalogs of all hosts have to be looked at together.
+    pub(crate) fn relate_hosts(&self) -> bool {
+        self.relate_hosts
     }
 
     fn load_roots(&mut self, files: &dyn SiteFiles, cache: Option<&dyn LoweredCache>, out: &mut Vec<Diagnostic>) {

@@ -75,6 +75,10 @@ pub enum Statement {
     Prune(Prune),
     /// `schedule NAME range=HOURS days=DAYS timezone=ZONE`
     Schedule(Schedule),
+    /// `purge TYPE max=N keep=NAMES`
+    Purge(Purge),
+    /// `guard NAME members=HOSTS max=N { ready { ... } }`
+    Guard(Guard),
 }
 
 /// A named, parameterised set of resources.
@@ -138,6 +142,8 @@ pub struct Extras {
     pub noop: Option<Literal>,
     /// `schedule=NAME`
     pub schedule: Option<Literal>,
+    /// `guard=NAME`
+    pub guard: Option<Literal>,
 }
 
 /// A use of a module.
@@ -345,6 +351,17 @@ pub struct Prune {
     pub max: u32,
 }
 
+/// The wish that nothing of a type is there but what is declared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Purge {
+    /// The type.
+    pub type_name: Name,
+    /// The most that one run may remove.
+    pub max: u32,
+    /// Names that stay, with `*` and `?`.
+    pub keep: Vec<Literal>,
+}
+
 /// The hours in which changes may be made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
@@ -356,6 +373,23 @@ pub struct Schedule {
     pub days: Option<Literal>,
     /// The zone whose clock counts; the host's own if none.
     pub timezone: Option<Literal>,
+}
+
+/// The rule for what interrupts a member of a cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Guard {
+    /// Its name.
+    pub name: Name,
+    /// The members.
+    pub members: Data,
+    /// How many may be interrupted at once; one if it is not said.
+    pub max: Option<Literal>,
+    /// How a member sees that it is well: attributes of a `wait`.
+    pub ready: Vec<Attribute>,
+    /// The command that takes a member out of service.
+    pub drain: Option<Data>,
+    /// The command that brings it back.
+    pub undrain: Option<Data>,
 }
 
 impl Scalar {

@@ -136,6 +136,13 @@ impl Walk<'_> {
                 let texts = schedule.ranges.iter().chain(&schedule.days).chain(&schedule.timezone);
                 texts.for_each(|text| self.literal(text));
             }
+            Statement::Guard(guard) => {
+                self.data(&guard.members);
+                guard.max.iter().for_each(|max| self.literal(max));
+                guard.ready.iter().for_each(|check| self.data(&check.value));
+                guard.drain.iter().chain(&guard.undrain).for_each(|command| self.data(command));
+            }
+            Statement::Purge(purge) => purge.keep.iter().for_each(|name| self.literal(name)),
             Statement::Module(_) | Statement::Assignment(_) | Statement::Prune(_) => {}
         }
     }
@@ -227,6 +234,7 @@ impl Walk<'_> {
     fn extras(&mut self, extras: &Extras) {
         extras.when.iter().for_each(|when| self.expression(when));
         extras.tags.iter().for_each(|tag| self.literal(tag));
+        extras.schedule.iter().chain(&extras.guard).for_each(|name| self.literal(name));
         for relation in &extras.relations {
             relation.targets.iter().for_each(|target| self.literal(&target.title));
             match &relation.place {

@@ -3,17 +3,19 @@
 mod merging;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use foldhash::HashMap;
 use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object};
 
 use crate::codes;
 use crate::conversion::to_template;
 use crate::evaluation_error::EvalError;
+use crate::host_reads;
 use crate::inventory::HostId;
+use crate::reads::{self, Lazy, Question};
 use crate::secrets::SecretNames;
 use crate::site_data::SiteData;
 use crate::toml_reader::{Node, SourceFile, Tree};
@@ -80,6 +82,8 @@ fn has_expression(node: &Node) -> bool {
 pub(crate) struct Memo {
     /// Variables before evaluation, by name: tiers are merged once.
     merged: Mutex<HashMap<String, Raw>>,
+    /// What names mean for the host, where no block gives them another meaning. Errors are not kept.
+    meanings: Mutex<HashMap<String, Option<minijinja::Value>>>,
     /// Texts that were evaluated, by their dotted names.
     evaluated: Mutex<HashMap<String, Result<minijinja::Value, EvalError>>>,
 }
@@ -96,6 +100,20 @@ impl Memo {
         }
         Ok(made)
     }
+
+    /// What a name means for the host, found once.
+    pub(crate) fn meaning(
+        &self,
+        name: &str,
+        find: impl FnOnce() -> Result<Option<minijinja::Value>, EvalError>,
+    ) -> Result<Option<minijinja::Value>, EvalError> {
+        if let Some(known) = self.meanings.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return Ok(known.clone());
+        }
+        let found = find()?;
+        self.meanings.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), found.clone());
+        Ok(found)
+    }
 }
 
 thread_local! {
@@ -109,7 +127,7 @@ pub(crate) fn realise(site: &Arc<SiteData>, host: HostId, path: &str, raw: &Raw)
         Raw::Ready(value) => Ok(value.clone()),
         Raw::Table(table) => {
             let table = Arc::clone(table);
-            Ok(minijinja::Value::from_object(LazyTable { site: Arc::downgrade(site), host, path: path.to_owned(), table }))
+            Ok(minijinja::Value::from_object(LazyTable { site: Arc::downgrade(site), host, path: Arc::from(path), table }))
         }
         Raw::List(items) => {
             let items = items.iter().enumerate().map(|(position, item)| realise(site, host, &format!("{path}[{position}]"), item));
@@ -126,7 +144,8 @@ fn remember(site: &Arc<SiteData>, host: HostId, path: &str, text: &RawText) -> R
     }
     enter(site, host, path)?;
     let scope = crate::scope::Scope::new(Arc::clone(site), host);
-    let value = scope.interpolate_raw(&text.text).map_err(|mut error| {
+    let _reader = host_reads::reading_for(host);
+    let value = reads::unrecorded(|| scope.interpolate_raw(&text.text)).map_err(|mut error| {
         error.range = None;
         error.at(&text.source.path, text.span.clone(), format!("the variable `{path}`"))
     });
@@ -163,12 +182,19 @@ fn enter(site: &SiteData, host: HostId, path: &str) -> Result<(), EvalError> {
 }
 
 /// A table whose values are evaluated when somebody asks, so that one may refer to another.
-struct LazyTable {
+pub(crate) struct LazyTable {
     /// Weak, since the site remembers values that hold such tables.
     site: Weak<SiteData>,
-    host: HostId,
-    path: String,
+    pub(crate) host: HostId,
+    path: Arc<str>,
     table: Arc<IndexMap<String, Raw>>,
+}
+
+impl LazyTable {
+    /// The table itself, whosever it is.
+    pub(crate) fn lazy(&self) -> Lazy {
+        Lazy { path: Arc::clone(&self.path), table: Arc::clone(&self.table) }
+    }
 }
 
 impl fmt::Debug for LazyTable {
@@ -185,10 +211,12 @@ impl Object for LazyTable {
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<minijinja::Value> {
         let raw = self.table.get(key)?;
         let site = self.site.upgrade()?;
-        Some(match realise(&site, self.host, &format!("{}.{key}", self.path), raw) {
+        let value = match realise(&site, self.host, &format!("{}.{key}", self.path), raw) {
             Ok(value) => value,
             Err(error) => minijinja::Value::from(minijinja::Error::from(error)),
-        })
+        };
+        reads::note(Some(self.host), |whose| Question::Entry(whose, self.lazy(), Arc::from(key)), Some(&value));
+        Some(value)
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {

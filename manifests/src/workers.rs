@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const STACK_BYTES: usize = 16 << 20;
 
 /// Does the work for each item on all processors, and returns the results in the order of the items.
-pub(crate) fn for_each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub fn for_each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());
     let next = AtomicUsize::new(0);
     let take = || {

@@ -6,18 +6,23 @@
 //! `KEEL_GOLDEN_ONLY=TEXT` looks only at folders with the text in their name.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use keel_manifests::diagnostic::Diagnostic;
 use keel_manifests::files::MemoryFiles;
-use keel_manifests::library;
+use keel_manifests::site::{LoadOptions, Site};
+use keel_manifests::site_tests::{self, Stage};
+use keel_manifests::sources::Extent;
+use keel_manifests::{codes, library};
 
 #[path = "support/mod.rs"]
 #[allow(dead_code)]
 mod support;
 
-use support::{check, print_catalog, print_diagnostics};
+use support::{check, lint, print_catalog, print_diagnostics};
 
 fn collect(folder: &Path, prefix: &str, files: &mut MemoryFiles) {
     let mut entries: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -32,23 +37,25 @@ fn collect(folder: &Path, prefix: &str, files: &mut MemoryFiles) {
     }
 }
 
-#[test]
-fn every_site_says_what_is_expected() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let write = std::env::var("KEEL_GOLDEN").is_ok_and(|word| word == "write");
-    let mut folders: Vec<PathBuf> = fs::read_dir(&golden).unwrap().map(|entry| entry.unwrap().path()).collect();
+/// The folders below one, in the order of their names.
+fn folders_of(parent: &Path) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = fs::read_dir(parent).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.retain(|folder| folder.is_dir());
     folders.sort();
     if let Ok(only) = std::env::var("KEEL_GOLDEN_ONLY") {
         folders.retain(|folder| folder.file_name().unwrap().to_str().unwrap().contains(&only));
     }
+    folders
+}
+
+/// Compares what is found in each folder with its `expected.txt`.
+fn compare(parent: &str, find: impl Fn(MemoryFiles) -> String) {
+    let write = std::env::var("KEEL_GOLDEN").is_ok_and(|word| word == "write");
     let mut wrong = Vec::new();
-    for folder in folders {
+    for folder in folders_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join(parent)) {
         let mut files = MemoryFiles::default();
         collect(&folder, "", &mut files);
-        let (diagnostics, catalogs) = check(Arc::new(files.clone()));
-        let mut found = print_diagnostics(&files, &diagnostics);
-        catalogs.iter().for_each(|catalog| found.push_str(&print_catalog(catalog)));
+        let found = find(files);
         let expected = folder.join("expected.txt");
         if write {
             fs::write(&expected, &found).unwrap();
@@ -57,6 +64,68 @@ fn every_site_says_what_is_expected() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_site_says_what_is_expected() {
+    compare("tests/golden", |files| {
+        let (diagnostics, catalogs) = check(Arc::new(files.clone()));
+        let mut found = print_diagnostics(&files, &diagnostics);
+        catalogs.iter().for_each(|catalog| found.push_str(&print_catalog(catalog)));
+        found
+    });
+}
+
+#[test]
+fn every_lint_says_what_is_expected() {
+    compare("tests/lints", |files| print_diagnostics(&files, &lint(Arc::new(files.clone()))));
+}
+
+/// A site's tests are tried as they stand there; what fails is said, then how much of the site they reach.
+#[test]
+fn every_site_test_says_what_is_expected() {
+    compare("tests/site_tests", |files| {
+        let files = Arc::new(files);
+        let (tests, found) = site_tests::load(&*files);
+        if !found.is_empty() {
+            return print_diagnostics(&*files, &found);
+        }
+        let options = LoadOptions { extent: Extent::All, ..LoadOptions::default() };
+        let (site, found) = Site::load(Arc::clone(&files) as _, options, support::types());
+        assert!(!found.iter().any(Diagnostic::is_error), "{found:?}");
+        let site = site.unwrap();
+        let stage = Stage { site: &site, files: Arc::clone(&files) as _, cache: None, types: support::types() };
+        let (results, coverage) = site_tests::run(&tests, &stage);
+        let mut said = String::new();
+        for result in &results {
+            for case in &result.cases {
+                let host = case.host.as_deref().unwrap_or("nobody");
+                let verdict = if case.failures.is_empty() { "holds" } else { "fails" };
+                writeln!(said, "== {}, {host}: {verdict}", result.name).unwrap();
+                said.push_str(&print_diagnostics(&*files, &case.failures));
+            }
+        }
+        let missed: Vec<&str> = coverage.missed().map(|place| &*place.what).collect();
+        let modules: Vec<&String> = coverage.modules_missed().collect();
+        let counts = (coverage.declarations.len(), coverage.reached.len(), coverage.expected.len());
+        writeln!(said, "== {counts:?} declarations, missed {missed:?} and modules {modules:?}").unwrap();
+        said
+    });
+}
+
+/// Every lint has a site in which it finds something, and one, `..._not`, that it leaves alone.
+#[test]
+fn every_lint_is_tried_both_ways() {
+    let folders = folders_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lints"));
+    let expected = |folder: &PathBuf| fs::read_to_string(folder.join("expected.txt")).unwrap_or_default();
+    let leaves_alone = |found: &PathBuf, code: &str| {
+        let not = PathBuf::from(format!("{}_not", found.display()));
+        not.is_dir() && !expected(&not).contains(code)
+    };
+    for code in codes::all().filter(|code| code.code.starts_with("KE08")) {
+        let mut found = folders.iter().filter(|folder| expected(folder).contains(code.code));
+        assert!(found.any(|folder| leaves_alone(folder, code.code)), "{} is not tried both ways", code.code);
+    }
 }
 
 #[test]

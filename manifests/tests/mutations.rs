@@ -14,6 +14,8 @@ use keel_manifests::files::MemoryFiles;
 #[allow(dead_code)]
 mod support;
 
+use support::chance::Chance;
+
 /// How many texts there are in the short form.
 const MUTATIONS: u64 = 400;
 /// The most processor time that one text may take, in hundredths of a second. Generous: it is to find what never ends.
@@ -59,17 +61,7 @@ const TOKENS: [&str; 36] = [
     "file \"/a\"",
 ];
 
-/// Chance that can be repeated (SplitMix64).
-struct Chance(u64);
-
 impl Chance {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        usize::try_from((mixed ^ (mixed >> 31)) % end.max(1) as u64).unwrap()
-    }
-
     fn range(&mut self, length: usize) -> std::ops::Range<usize> {
         let start = self.below(length + 1);
         start..start + self.below((length - start).min(64) + 1)

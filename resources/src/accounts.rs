@@ -1,6 +1,7 @@
 //! The files that hold users and groups, and the tools that change them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Span;
@@ -10,6 +11,10 @@ use keel_engine::{choices, secret::Secret};
 
 use crate::host::Host;
 use crate::host::command::Command;
+
+/// The first and the last id that Debian gives to people.
+const HUMAN_MIN: u32 = 1000;
+const HUMAN_MAX: u32 = 59_999;
 
 choices! {
     /// How a list of members is meant.
@@ -90,6 +95,17 @@ pub(crate) fn parse_group(text: &str) -> BTreeMap<String, GroupLine> {
 pub(crate) fn read(host: &Host, path: &str) -> Result<String, Failure> {
     let bytes = host.read(path)?.unwrap_or_default();
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The ids that people's own users and groups have, by `login.defs` or as Debian has them.
+pub(crate) fn human_ids(host: &Host, min: &str, max: &str) -> Result<RangeInclusive<u32>, Failure> {
+    let text = read(host, "/etc/login.defs")?;
+    let number = |name: &str| {
+        let mut lines = text.lines().map(str::split_whitespace);
+        lines.find_map(|mut words| words.next().filter(|word| *word == name).and(words.next())?.parse().ok())
+    };
+    // What says less than Debian's own minimum would let system accounts go.
+    Ok(number(min).unwrap_or(HUMAN_MIN).max(HUMAN_MIN)..=number(max).unwrap_or(HUMAN_MAX).min(HUMAN_MAX))
 }
 
 /// The day that a manifest writes as `2030-01-31`, in days since 1970.

@@ -3,12 +3,12 @@
 use keel_engine::attributes::AttributeError;
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Described, Failure, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Listing, Nature, ObserveError, ResourceType, Unsaid, Work};
 use keel_engine::value::{Map, Value};
 use keel_engine::{attributes, choices};
 
 use crate::host::Host;
-use crate::whole_file::{Deviation, WholeFile};
+use crate::whole_file::{Deviation, WholeFile, files_in, undescribed};
 
 const FOLDER: &str = "/etc/apt/preferences.d";
 
@@ -51,7 +51,7 @@ attributes! {
         };
         let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) && !text.starts_with('.');
         // Apt passes over files of other names without a word.
-        refuse(!is_name(&desired.name), "name", "is a file's name of letters, digits, `-`, `_` and `.`");
+        refuse(!is_name(&desired.name), "name", "must be a file's name of letters, digits, `-`, `_` and `.`");
         let here = desired.ensure == Ensure::Present;
         refuse(here && desired.pin.is_none(), "pin", "is required and not given");
         refuse(here && desired.priority.is_none(), "priority", "is required and not given");
@@ -69,7 +69,7 @@ attributes! {
 
 impl AptPin {
     fn path(&self) -> String {
-        format!("{FOLDER}/{}", if self.name.contains('.') { self.name.clone() } else { format!("{}.pref", self.name) })
+        path_of(&self.name)
     }
 
     fn file(&self) -> WholeFile {
@@ -83,6 +83,10 @@ impl AptPin {
         };
         WholeFile::open(self.path(), wanted)
     }
+}
+
+fn path_of(name: &str) -> String {
+    format!("{FOLDER}/{name}{}", if name.contains('.') { "" } else { ".pref" })
 }
 
 /// How the file differs.
@@ -109,8 +113,33 @@ impl ResourceType for AptPinType {
         work.desired.file().settle(host)
     }
 
+    fn nature(&self) -> Nature {
+        Nature { file_level: true, ..Nature::default() }
+    }
+
     fn footprint(&self, desired: &AptPin) -> Footprint {
         Footprint::default().own(format!("path:{}", desired.path())).provide("apt:preferences").need(format!("path:{FOLDER}"))
+    }
+
+    fn removable(&self) -> Option<Listing<Host>> {
+        Some(|host| {
+            let mut found = files_in(host, FOLDER, "")?;
+            let bare = |file: &mut Described| {
+                if let Some(name) = file.title.strip_suffix(".pref").filter(|name| !name.contains('.')) {
+                    file.title = name.to_owned();
+                }
+            };
+            found.iter_mut().for_each(bare);
+            // Apt reads names without an end, too, and this type has no title for them.
+            Ok(found.into_iter().filter(|file| host.stat(path_of(&file.title)).is_ok_and(|stat| stat.is_some())).collect::<Vec<_>>().into())
+        })
+    }
+
+    fn unsaid(&self, host: &Host, described: &[Described]) -> Result<Vec<Unsaid>, Failure> {
+        let named = |thing: &Described| path_of(&thing.title);
+        let described: Vec<String> = described.iter().map(named).collect();
+        let unsaid = undescribed(host, (FOLDER, ""), &[], "it holds several pins, or its name is none that the type gives")?;
+        Ok(unsaid.into_iter().filter(|file| !described.contains(&file.what)).collect())
     }
 
     fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
@@ -118,6 +147,10 @@ impl ResourceType for AptPinType {
         for entry in host.list(FOLDER)?.unwrap_or_default() {
             let file = entry.name.to_string_lossy().into_owned();
             let name = file.strip_suffix(".pref").filter(|name| !name.contains('.')).unwrap_or(&file);
+            // Apt reads names without an end, too, for which this type has no title.
+            if path_of(name) != format!("{FOLDER}/{file}") {
+                continue;
+            }
             let text = host.read_text(format!("{FOLDER}/{file}"))?.unwrap_or_default();
             if title.is_none_or(|title| title == name)
                 && let Some(attributes) = describe(&text)
@@ -177,5 +210,17 @@ mod tests {
         assert!(refused("a=x", 5).contains("begins with"));
         assert!(refused("origin x", 0).contains("priority is 0"));
         assert!(Trial::refuses::<AptPinType>("a b", &[("pin", Value::from("origin x")), ("priority", Value::Int(1))]).contains("name"));
+    }
+
+    #[test]
+    fn a_file_that_no_title_leads_to_is_not_described() {
+        let trial = Trial::new();
+        let text = "Package: a\nPin: origin b\nPin-Priority: 600\n";
+        for file in ["bare", "one.pref", "two.x"] {
+            trial.write(&format!("{FOLDER}/{file}"), text);
+        }
+        let titles = |found: Vec<Described>| found.into_iter().map(|pin| pin.title).collect::<Vec<_>>();
+        assert_eq!(titles(AptPinType.describe(&trial.host, None).unwrap().unwrap()), ["one", "two.x"]);
+        assert_eq!(titles(ResourceType::removable(&AptPinType).unwrap()(&trial.host).unwrap().things), ["one", "two.x"]);
     }
 }

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use keel_engine::attributes::{AbsolutePath, AttributeError, AttributeValue, wrong_type};
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Described, Failure, Nature, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Listed, Listing, Nature, ObserveError, ResourceType, Unsaid, Work};
 use keel_engine::schema::Kind as ValueKind;
 use keel_engine::text::Text;
 use keel_engine::value::{Map, Value};
@@ -12,7 +12,7 @@ use keel_engine::{attributes, choices};
 
 use crate::host::{Host, Ownership};
 use crate::package::fetch_lists_of;
-use crate::whole_file::{Deviation, WholeFile};
+use crate::whole_file::{Deviation, WholeFile, files_in, undescribed};
 
 const FOLDER: &str = "/etc/apt/sources.list.d";
 const KEYS: &str = "/etc/apt/keyrings";
@@ -48,6 +48,11 @@ attributes! {
     ///
     ///     apt_repository "docker" uris="https://download.docker.com/linux/debian" suites=bookworm components=stable source="/root/docker.asc"
     ///     apt_repository "backports" uris="http://mirror.example.org/debian" suites="bookworm-backports" components=main signed_by="/usr/share/keyrings/debian-archive-keyring.gpg"
+    ///
+    /// With `purge apt_repository` the other `.sources` files go; `debian.sources` and `ubuntu.sources`, the
+    /// distribution's own, and what packages brought stay. So do files in the older form, `.list`, with their one line
+    /// for each archive, because nothing in them tells whose they are: a run warns of each, and
+    /// `file "/etc/apt/sources.list.d/NAME.list" ensure=absent` removes one.
     pub struct AptRepository: "apt_repository" {
         /// What people call it; the files' name.
         [title] pub name: String,
@@ -110,7 +115,7 @@ fn check(desired: &AptRepository) -> Vec<AttributeError> {
     };
     let is_name =
         |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) && !text.starts_with('.');
-    refuse(!is_name(&desired.name), "name", "is a file's name of letters, digits, `-`, `_` and `.`");
+    refuse(!is_name(&desired.name), "name", "must be a file's name of letters, digits, `-`, `_` and `.`");
     let here = desired.ensure == Ensure::Present;
     refuse(here && desired.uris.is_empty(), "uris", "is required and not given");
     refuse(here && desired.suites.is_empty(), "suites", "is required and not given");
@@ -212,6 +217,9 @@ impl AptRepository {
     }
 }
 
+/// The archives of the distribution itself, without which a host gets no updates: nobody's to purge.
+const DISTRIBUTIONS: [&str; 3] = ["debian", "debian-backports", "ubuntu"];
+
 /// How the file of the archive and those of its key differ.
 #[derive(Debug)]
 pub struct ObservedRepository([Option<Deviation>; 3]);
@@ -279,6 +287,27 @@ impl ResourceType for AptRepositoryType {
 
     fn nature(&self) -> Nature {
         Nature { serial: true, opaque: true, ..Nature::default() }
+    }
+
+    fn removable(&self) -> Option<Listing<Host>> {
+        Some(|host| {
+            let files = files_in(host, FOLDER, ".sources")?.into_iter();
+            let things = files.filter(|file| !DISTRIBUTIONS.contains(&file.title.as_str())).collect();
+            let old =
+                |file: Described| format!("{FOLDER}/{}.list is in apt's older form: a `file` with `ensure=absent` removes it", file.title);
+            Ok(Listed { things, left: files_in(host, FOLDER, ".list")?.into_iter().map(old).collect() })
+        })
+    }
+
+    fn unsaid(&self, host: &Host, described: &[Described]) -> Result<Vec<Unsaid>, Failure> {
+        let mut unsaid =
+            undescribed(host, (FOLDER, ".sources"), described, "it has several paragraphs, or fields that the type does not know")?;
+        unsaid.extend(undescribed(host, (FOLDER, ".list"), &[], "it is in apt's older form")?);
+        let old = host.read_text("/etc/apt/sources.list")?.unwrap_or_default();
+        if old.lines().any(|line| line.starts_with("deb")) {
+            unsaid.push(Unsaid { what: "/etc/apt/sources.list".to_owned(), why: "it is in apt's older form" });
+        }
+        Ok(unsaid)
     }
 
     fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {

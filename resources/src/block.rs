@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use keel_engine::attributes::{AbsolutePath, AttributeError};
 use keel_engine::change::{Change, Shown};
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Failure, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Failure, Nature, ObserveError, ResourceType, Work};
 use keel_engine::text::Text;
 
 use crate::ensure::Ensure;
@@ -90,6 +90,10 @@ impl ResourceType for BlockType {
             let found = find(text, desired)?;
             Ok(Some(rewrite(text, desired, found, wanted.as_deref())))
         })
+    }
+
+    fn nature(&self) -> Nature {
+        Nature { file_level: true, ..Nature::default() }
     }
 
     fn footprint(&self, desired: &Block) -> Footprint {

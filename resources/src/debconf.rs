@@ -1,19 +1,31 @@
 //! The type `debconf`: answers to the questions that packages ask when they are installed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use keel_engine::attributes::AttributeError;
 use keel_engine::change::{Change, Shown};
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Failure, Nature, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Nature, ObserveError, ResourceType, Unsaid, Work};
 use keel_engine::text::Text;
+use keel_engine::value::{Map, Value};
 use keel_engine::{attributes, choices};
 
 use crate::host::Host;
+use crate::host::command::Command;
 
 /// Where debconf keeps answers; those to questions for passwords apart.
 const ANSWERS: &str = "/var/cache/debconf/config.dat";
 const PASSWORDS: &str = "/var/cache/debconf/passwords.dat";
+/// Where it keeps the questions.
+const TEMPLATES: &str = "/var/cache/debconf/templates.dat";
+
+/// Debconf gives up at once where another one has its files, as while somebody installs a package.
+const LOCKED: &str = "is locked by another process";
+const LOCK_HELP: &str = "an installation waits for somebody's answers; see `fuser -v /var/cache/debconf/config.dat`";
+/// How long it is asked again, as long as apt waits for its own locks, and how often.
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(300);
+const LOCK_PAUSE: Duration = Duration::from_millis(200);
 
 choices! {
     /// The kinds of questions.
@@ -63,7 +75,7 @@ attributes! {
         let mut errors = Vec::new();
         let is_word = |text: &str| !text.is_empty() && !text.starts_with('#') && !text.contains(|c: char| c.is_whitespace() || c.is_control());
         if !is_word(&desired.question) || !desired.question.contains('/') {
-            errors.push(AttributeError::new("question", "is a name such as \"postfix/main_mailer_type\""));
+            errors.push(AttributeError::new("question", "must be a name such as \"postfix/main_mailer_type\""));
         }
         if !is_word(&desired.package) {
             errors.push(AttributeError::new("package", "is the name of a package"));
@@ -85,18 +97,53 @@ attributes! {
 struct Answer {
     value: Option<String>,
     seen: bool,
+    /// The question as its package wrote it, which several answers may share.
+    template: String,
+    /// The package that asks, the first of several.
+    package: String,
+}
+
+/// The paragraphs of one of debconf's files, by their names.
+fn paragraphs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split("\n\n").filter_map(|paragraph| Some((field(paragraph, "Name")?.trim(), paragraph)))
+}
+
+fn field<'t>(paragraph: &'t str, name: &str) -> Option<&'t str> {
+    paragraph.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_start)
 }
 
 /// Reads debconf's paragraphs: the answers by question.
 fn parse_answers(text: &str) -> BTreeMap<&str, Answer> {
-    let mut answers = BTreeMap::new();
-    for paragraph in text.split("\n\n") {
-        let field = |name: &str| paragraph.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_start);
-        let Some(name) = field("Name") else { continue };
-        let seen = field("Flags").is_some_and(|flags| flags.split([' ', ',']).any(|flag| flag == "seen"));
-        answers.insert(name.trim(), Answer { value: field("Value").map(unescape), seen });
+    let answer = |(name, paragraph)| {
+        let text = |name: &str| field(paragraph, name).unwrap_or_default().trim();
+        let seen = text("Flags").split([' ', ',']).any(|flag| flag == "seen");
+        let package = text("Owners").split(',').next().unwrap_or_default().trim();
+        let value = field(paragraph, "Value").map(unescape);
+        (name, Answer { value, seen, template: text("Template").to_owned(), package: package.to_owned() })
+    };
+    paragraphs(text).map(answer).collect()
+}
+
+/// The answers that somebody gave, as manifests give them; of one question also what nobody was asked yet.
+fn described(answers: &BTreeMap<&str, Answer>, templates: &str, title: Option<&str>) -> Vec<Described> {
+    let kinds: BTreeMap<&str, &str> =
+        paragraphs(templates).map(|(name, paragraph)| (name, field(paragraph, "Type").unwrap_or_default().trim())).collect();
+    let mut found = Vec::new();
+    for (question, answer) in answers.iter().filter(|(question, answer)| title.map_or(answer.seen, |title| title == **question)) {
+        let kind = kinds.get(answer.template.as_str()).copied().unwrap_or_default();
+        let (Some(value), true) = (&answer.value, matches!(kind, "string" | "boolean" | "select" | "multiselect")) else { continue };
+        let texts = [("package", answer.package.as_str()), ("type", kind), ("value", value.as_str())];
+        let mut attributes: Map = texts.into_iter().map(|(name, text)| (name.to_owned(), Value::from(text))).collect();
+        if !answer.seen {
+            attributes.insert("seen".to_owned(), Value::Bool(false));
+        }
+        found.push(Described { title: (*question).to_owned(), attributes });
     }
-    answers
+    found
+}
+
+fn read(host: &Host, path: &str) -> Result<String, Failure> {
+    Ok(host.read(path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default())
 }
 
 /// Debconf writes line breaks and backslashes of values as `\n` and `\\`.
@@ -135,11 +182,7 @@ impl ResourceType for DebconfType {
     type Observed = ObservedAnswer;
 
     fn observe(&self, host: &Host, desired: &[&Debconf]) -> Vec<Result<ObservedAnswer, ObserveError>> {
-        let read = || -> Result<[String; 2], Failure> {
-            let text =
-                |path| Ok::<_, Failure>(host.read(path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default());
-            Ok([text(ANSWERS)?, text(PASSWORDS)?])
-        };
+        let read = || Ok::<_, Failure>([read(host, ANSWERS)?, read(host, PASSWORDS)?]);
         let texts = match read() {
             Ok(texts) => texts,
             Err(failure) => return desired.iter().map(|_| Err(failure.clone().into())).collect(),
@@ -175,7 +218,7 @@ impl ResourceType for DebconfType {
         let lines = format!("{package} {question} {} {value}\n{package} {question} seen {}\n", desired.r#type, desired.seen);
         let command = host.command("debconf-set-selections").input(lines);
         let command = if let Text::Secret(secret) = &desired.value { command.conceal(secret) } else { command };
-        command.succeed().map(drop)
+        answer(host, &command)
     }
 
     fn footprint(&self, desired: &Debconf) -> Footprint {
@@ -183,8 +226,41 @@ impl ResourceType for DebconfType {
     }
 
     fn nature(&self) -> Nature {
-        // Debconf locks its files, and a second one gives up at once.
+        // Debconf locks its files, and a second one would only wait.
         Nature { serial: true, ..Nature::default() }
+    }
+
+    fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
+        Ok(Some(described(&parse_answers(&read(host, ANSWERS)?), &read(host, TEMPLATES)?, title)))
+    }
+
+    fn unsaid(&self, host: &Host, described: &[Described]) -> Result<Vec<Unsaid>, Failure> {
+        let (answers, passwords, templates) = (read(host, ANSWERS)?, read(host, PASSWORDS)?, read(host, TEMPLATES)?);
+        let answers = parse_answers(&answers);
+        let known: BTreeSet<&str> = paragraphs(&templates).map(|(name, _)| name).collect();
+        let lost = answers.iter().filter(|(question, answer)| {
+            let is_given = answer.seen && answer.value.is_some();
+            is_given && described.iter().all(|thing| thing.title != **question) && !known.contains(answer.template.as_str())
+        });
+        let lost =
+            lost.map(|(question, _)| Unsaid { what: (*question).to_owned(), why: "what kind of question it is nobody knows any more" });
+        let passwords = parse_answers(&passwords);
+        let hidden = passwords.iter().filter(|(_, answer)| answer.value.as_ref().is_some_and(|value| !value.is_empty()));
+        let hidden = hidden.map(|(question, _)| Unsaid { what: (*question).to_owned(), why: "it is a password" });
+        Ok(lost.chain(hidden).collect())
+    }
+}
+
+/// Runs a command that needs debconf's files for itself, once whoever has them lets go.
+fn answer(host: &Host, command: &Command) -> Result<(), Failure> {
+    let _turn = host.packaging();
+    let deadline = Instant::now() + LOCK_WAIT_MAX;
+    loop {
+        match command.clone().succeed() {
+            Err(failure) if failure.message.contains(LOCKED) && Instant::now() < deadline => std::thread::sleep(LOCK_PAUSE),
+            Err(failure) if failure.message.contains(LOCKED) => return Err(failure.help(LOCK_HELP)),
+            other => return other.map(drop),
+        }
     }
 }
 
@@ -224,9 +300,44 @@ mod tests {
     #[test]
     fn paragraphs_are_answers() {
         let answers = parse_answers(FILE);
-        assert_eq!(answers["a/b"], Answer { value: Some("x \n y".to_owned()), seen: true });
-        assert_eq!(answers["a/c"], Answer::default());
+        let answer = |value: Option<&str>, seen: bool, template: &str| Answer {
+            value: value.map(str::to_owned),
+            seen,
+            template: template.to_owned(),
+            package: "a".to_owned(),
+        };
+        assert_eq!(answers["a/b"], answer(Some("x \n y"), true, "a/b"));
+        assert_eq!(answers["a/c"], answer(None, false, "a/c"));
         assert_eq!(parse_answers("").len(), 0);
+    }
+
+    #[test]
+    fn answers_that_were_given_are_described_and_passwords_never() {
+        let trial = Trial::new();
+        trial.write(
+            ANSWERS,
+            "Name: a/kind\nTemplate: a/kind\nValue: Internet Site\nOwners: a, b\nFlags: seen\n\n\
+             Name: a/yes\nTemplate: x/yes\nValue: true\nOwners: a\n\n\
+             Name: a/note\nTemplate: a/note\nValue: x\nOwners: a\nFlags: seen\n\n\
+             Name: a/lost\nTemplate: a/lost\nValue: x\nOwners: a\nFlags: seen\n",
+        );
+        trial.write(PASSWORDS, "Name: a/password\nTemplate: a/password\nValue: canary\nOwners: a\nFlags: seen\n");
+        trial.write(
+            TEMPLATES,
+            "Name: a/kind\nType: select\nDescription: Kind\n\nName: x/yes\nType: boolean\n\nName: a/note\nType: note\n\n\
+             Name: a/password\nType: password\n",
+        );
+        let all = DebconfType.describe(&trial.host, None).unwrap().unwrap();
+        let yes = DebconfType.describe(&trial.host, Some("a/yes")).unwrap().unwrap();
+        for thing in all.iter().chain(&yes) {
+            let attributes: Vec<(&str, Value)> = thing.attributes.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+            assert_eq!(trial.plan(&DebconfType, &thing.title, &attributes).unwrap(), [""; 0], "{}", thing.title);
+        }
+        assert_eq!((all.len(), all[0].title.as_str(), yes[0].attributes.get("seen")), (1, "a/kind", Some(&Value::Bool(false))));
+        let left = DebconfType.unsaid(&trial.host, &all).unwrap();
+        let left: Vec<&str> = left.iter().map(|left| left.what.as_str()).collect();
+        assert_eq!(left, ["a/lost", "a/password"]);
+        assert_eq!(DebconfType.describe(&trial.host, Some("a/password")).unwrap().unwrap(), []);
     }
 
     #[test]

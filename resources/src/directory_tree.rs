@@ -38,14 +38,14 @@ attributes! {
         /// Whether files that the source does not have are removed.
         pub purge: bool = false,
         /// How many removals in one run are believed; more than that are refused.
-        pub purge_max: u32 = 100,
+        [how] pub purge_max: u32 = 100,
         /// Names or paths in the folder that are neither changed nor removed; `*` and `?` stand for any text and any
         /// character.
         pub exclude: Vec<String>,
         /// Whether folders may be removed with all they hold where a file is wanted, or by `purge`.
-        pub force: bool = false,
+        [how] pub force: bool = false,
         /// Whether changes are shown as a diff; otherwise only that they differ.
-        pub show_diff: bool = true,
+        [how] pub show_diff: bool = true,
     }
     check |desired| {
         let mut errors = Vec::new();

@@ -9,7 +9,7 @@ use keel_engine::attributes::{AbsolutePath, AttributeError, Span};
 use keel_engine::catalog::Effect;
 use keel_engine::change::{Change, Shown};
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Failure, Nature, ObserveError, PlannedRefresh, Refreshed, Reliance, ResourceType, Work};
+use keel_engine::resource::{Disruption, Failure, Nature, ObserveError, PlannedRefresh, Refreshed, Reliance, ResourceType, Work};
 use keel_engine::text::Text;
 
 use crate::host::Host;
@@ -69,11 +69,11 @@ attributes! {
         /// Where programs are looked for. Not given: /usr/sbin, /usr/bin, /sbin and /bin.
         pub path: Vec<AbsolutePath>,
         /// How long it and each guard may take; 0 for as long as they like.
-        pub timeout: Span = Span(Duration::from_secs(300)),
+        [how] pub timeout: Span = Span(Duration::from_secs(300)),
         /// How often it is tried before it counts as failed.
-        pub tries: u32 = 1,
+        [how] pub tries: u32 = 1,
         /// How long to wait between two tries.
-        pub try_sleep: Span = Span(Duration::ZERO),
+        [how] pub try_sleep: Span = Span(Duration::ZERO),
         /// The exit statuses that count as success. Not given: 0.
         pub returns: Vec<i64>,
     }
@@ -297,6 +297,25 @@ impl ResourceType for ExecType {
             (true, true) if desired.is_unguarded() => PlannedRefresh::Due("run"),
             (true, true) => PlannedRefresh::Guarded("run"),
         }
+    }
+
+    fn acts(&self, desired: &Exec) -> bool {
+        !desired.refresh_only
+    }
+
+    fn heeds_refresh(&self, desired: &Exec, _made: &[Change], is_new: bool) -> bool {
+        desired.refresh_only || !is_new
+    }
+
+    /// What a command does nobody can tell but who put it under a guard.
+    fn disrupts(
+        &self,
+        _host: &Host,
+        _desired: &Exec,
+        _changes: &[Change],
+        _refresh: Option<Effect>,
+    ) -> Result<Option<Disruption>, Failure> {
+        Ok(Some(Disruption::Restart))
     }
 
     fn guards_let(&self, host: &Host, desired: &Exec) -> Result<bool, Failure> {

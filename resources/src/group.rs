@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use keel_engine::attributes;
 use keel_engine::attributes::AttributeError;
 use keel_engine::change::Change;
-use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Described, Failure, Nature, ObserveError, ResourceType, Work};
+use keel_engine::footprint::{Footprint, Key};
+use keel_engine::resource::{Described, Failure, Listed, Listing, Nature, ObserveError, ResourceType, Work};
 use keel_engine::value::{Map, Value};
 
 use crate::accounts::{self, GroupLine, Membership};
@@ -22,6 +22,9 @@ attributes! {
     ///     group ops membership=inclusive {
     ///         members ada eve
     ///     }
+    ///
+    /// With `purge group` groups that no resource declares go, from the ids for people on (`GID_MIN` in
+    /// login.defs), as long as nothing declared needs them and no user that stays has one for the first group.
     pub struct Group: "group" {
         /// The group's name.
         [title] pub name: String,
@@ -115,6 +118,17 @@ impl ResourceType for GroupType {
         Nature { serial: true, ..Nature::default() }
     }
 
+    fn removable(&self) -> Option<Listing<Host>> {
+        Some(|host| removable(host).map(Listed::from))
+    }
+
+    fn holders(&self, host: &Host, title: &str) -> Result<Vec<Key>, Failure> {
+        let users = accounts::parse_passwd(&accounts::read(host, "/etc/passwd")?);
+        let groups = accounts::parse_group(&accounts::read(host, "/etc/group")?);
+        let Some(group) = groups.get(title) else { return Ok(Vec::new()) };
+        Ok(users.iter().filter(|(_, user)| user.gid == group.gid).map(|(name, _)| format!("user:{name}")).collect())
+    }
+
     fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
         let groups = accounts::parse_group(&accounts::read(host, "/etc/group")?);
         let meant = groups.into_iter().filter(|(name, _)| title.is_none_or(|title| title == name) && accounts::is_account_name(name));
@@ -123,6 +137,14 @@ impl ResourceType for GroupType {
         let describe = |(title, group): (String, GroupLine)| Described { title, attributes: attributes(group.gid) };
         Ok(Some(meant.map(describe).collect()))
     }
+}
+
+/// People's groups, which are those above the system's own.
+fn removable(host: &Host) -> Result<Vec<Described>, Failure> {
+    let ids = accounts::human_ids(host, "GID_MIN", "GID_MAX")?;
+    let groups = accounts::parse_group(&accounts::read(host, "/etc/group")?);
+    let human = groups.into_iter().filter(|(name, group)| ids.contains(&group.gid) && accounts::is_account_name(name));
+    Ok(human.map(|(title, _)| Described { title, attributes: Map::new() }).collect())
 }
 
 /// Fails where a new group has no place, or a new member no account.
@@ -228,5 +250,18 @@ mod tests {
         trial.write("/etc/group", "root:x:0:\nusers:x:100:\n");
         let error = trial.converge(&GroupType, "users", &[("ensure", Value::from("absent"))]).unwrap_err();
         assert!(error.contains("cannot remove the primary group of user 'ada'"), "{error}");
+    }
+
+    #[test]
+    fn groups_of_people_can_be_purged_as_far_as_their_users_let_them() {
+        let trial = Trial::new();
+        trial.write("/etc/passwd", "root:x:0:0::/root:/bin/sh\nada:x:1000:1000::/home/ada:/bin/sh\n");
+        trial.write("/etc/group", "root:x:0:\nada:x:1000:\nteam:x:1500:ada\nsys:x:999:\nnogroup:x:65534:\n");
+        let titles: Vec<String> = removable(&trial.host).unwrap().into_iter().map(|group| group.title).collect();
+        assert_eq!(titles, ["ada", "team"]);
+        let holders = |group: &str| GroupType.holders(&trial.host, group).unwrap();
+        assert_eq!((holders("ada"), holders("team"), holders("none")), (vec!["user:ada".to_owned()], vec![], vec![]));
+        trial.write("/etc/login.defs", "# GID_MIN 5\nGID_MIN\t2000\n");
+        assert!(removable(&trial.host).unwrap().is_empty());
     }
 }

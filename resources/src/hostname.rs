@@ -4,7 +4,7 @@ use keel_engine::attributes;
 use keel_engine::attributes::AttributeError;
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Described, Failure, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Nature, ObserveError, ResourceType, Work};
 use keel_engine::value::Map;
 
 use crate::host::Host;
@@ -76,6 +76,10 @@ impl ResourceType for HostnameType {
             true => host.write_setting(LIVE, &work.desired.name),
             false => Ok(()),
         }
+    }
+
+    fn nature(&self) -> Nature {
+        Nature { file_level: true, ..Nature::default() }
     }
 
     fn footprint(&self, _desired: &Hostname) -> Footprint {

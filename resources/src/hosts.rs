@@ -1,12 +1,12 @@
 //! `host`: a name in the table of hosts, `/etc/hosts`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use keel_engine::attributes::{AbsolutePath, AttributeError, AttributeValue, wrong_type};
 use keel_engine::change::{Change, Shown};
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Described, Failure, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Listed, Listing, Nature, ObserveError, ResourceType, Work};
 use keel_engine::schema::Kind;
 use keel_engine::value::{Map, Value};
 
@@ -40,6 +40,9 @@ keel_engine::attributes! {
     ///
     ///     host db-1 ip="10.0.0.11" aliases="db-1.example.org"
     ///     host old-web ensure=absent
+    ///
+    /// With `purge host` names that no resource declares go; those of the machine itself stay: its own name,
+    /// `localhost`, `ip6-*` and every address that no other machine can have.
     pub struct HostEntry: "host" {
         /// The name.
         [title] pub name: String,
@@ -115,6 +118,20 @@ impl Entry {
         line
     }
 
+    /// Whether the line is about another machine than the one whose name this is.
+    fn is_of_another(&self, own: &str) -> bool {
+        let is_own = |name: &String| {
+            let first = name.split('.').next().unwrap_or(name);
+            !own.is_empty() && (name == own || first == own) || matches!(first, "localhost") || name.starts_with("ip6-")
+        };
+        let is_special = match self.address() {
+            Some(IpAddr::V4(ip)) => ip.is_loopback(),
+            Some(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_multicast() || ip.is_unspecified() || ip.segments()[0] & 0xfe00 == 0xfe00,
+            None => true,
+        };
+        !is_special && !std::iter::once(&self.name).chain(&self.aliases).any(is_own)
+    }
+
     fn address(&self) -> Option<IpAddr> {
         self.ip.parse().ok()
     }
@@ -179,12 +196,24 @@ impl ResourceType for HostEntryType {
         edit_text(host, file.as_path(), Content::Open, |text| Ok(settle(text, desired)))
     }
 
+    fn table(&self, desired: &HostEntry) -> Option<String> {
+        desired.file.clone().or_else(usual_file).map(|file| file.to_string())
+    }
+
+    fn nature(&self) -> Nature {
+        Nature { file_level: true, ..Nature::default() }
+    }
+
     fn footprint(&self, desired: &HostEntry) -> Footprint {
         let file = desired.file.as_ref().map_or(USUAL_FILE, AbsolutePath::as_str);
         Footprint::default()
             .need(format!("path:{file}"))
             .provide(format!("host:{}", desired.name))
             .write(format!("path:{file}#{}", desired.name))
+    }
+
+    fn removable(&self) -> Option<Listing<Host>> {
+        Some(|host| removable(host).map(Listed::from))
     }
 
     fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
@@ -206,6 +235,20 @@ impl ResourceType for HostEntryType {
         };
         Ok(Some(meant.map(describe).collect()))
     }
+}
+
+/// All names but those that stand for the machine itself.
+fn removable(host: &Host) -> Result<Vec<Described>, Failure> {
+    let own = host.read_text("/etc/hostname")?.unwrap_or_default();
+    let text = host.read_text(USUAL_FILE)?.unwrap_or_default();
+    let mut others: BTreeMap<String, bool> = BTreeMap::new();
+    for entry in text.lines().filter_map(Entry::parse) {
+        let is_other = is_name(&entry.name) && entry.is_of_another(own.trim());
+        let all = others.entry(entry.name).or_insert(true);
+        *all &= is_other;
+    }
+    let names = others.into_iter().filter(|(_, is_other)| *is_other);
+    Ok(names.map(|(title, _)| Described { title, attributes: Map::new() }).collect())
 }
 
 const USUAL_FILE: &str = "/etc/hosts";

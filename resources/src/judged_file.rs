@@ -53,7 +53,7 @@ impl JudgedFile {
     /// # Errors
     /// The judge refuses it, or it cannot be written; the old file is whole then.
     pub(crate) fn settle(&self, host: &Host, changes: &[Change], judge: Judge<'_>) -> Result<(), Failure> {
-        let Some(bytes) = &self.wanted else { return host.remove(&self.path).map(drop) };
+        let Some(bytes) = &self.wanted else { return self.whole().settle(host) };
         let ownership = if self.mode.is_some() { Ownership { mode: self.mode, ..owner() } } else { Ownership::default() };
         if !changes.iter().any(|change| change.attribute == "content") {
             return host.set_ownership(&self.path, ownership);

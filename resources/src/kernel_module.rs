@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use keel_engine::attributes::AttributeError;
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Described, Failure, ObserveError, ResourceType, Work};
-use keel_engine::value::Map;
+use keel_engine::resource::{Described, Failure, Listing, Nature, ObserveError, ResourceType, Unsaid, Work};
+use keel_engine::value::{Map, Value};
 use keel_engine::{attributes, choices};
 
 use crate::host::Host;
-use crate::whole_file::{Deviation, WholeFile};
+use crate::whole_file::{Deviation, WholeFile, undescribed};
 
 const LOADED: &str = "/proc/modules";
 const AT_BOOT: &str = "/etc/modules-load.d";
@@ -146,6 +146,10 @@ impl ResourceType for KernelModuleType {
         )
     }
 
+    fn nature(&self) -> Nature {
+        Nature { file_level: true, ..Nature::default() }
+    }
+
     fn footprint(&self, desired: &KernelModule) -> Footprint {
         let footprint = Footprint::default().own(format!("kernel-module:{}", desired.kernel_name()));
         let footprint =
@@ -154,6 +158,19 @@ impl ResourceType for KernelModuleType {
     }
 
     /// The modules that have a file of their own at boot; others are loaded by the hardware that is there.
+    fn removable(&self) -> Option<Listing<Host>> {
+        // Whether anything still uses a module that is loaded cannot be told: it is left out of the next boot.
+        Some(|host| {
+            let mut found = KernelModuleType.describe(host, None)?.unwrap_or_default();
+            found.iter_mut().for_each(|module| module.attributes = Map::from_iter([("live".to_owned(), Value::Bool(false))]));
+            Ok(found.into())
+        })
+    }
+
+    fn unsaid(&self, host: &Host, described: &[Described]) -> Result<Vec<Unsaid>, Failure> {
+        undescribed(host, (AT_BOOT, ".conf"), described, "it holds something else than the module that it is named after")
+    }
+
     fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
         let mut found = Vec::new();
         for entry in host.list(AT_BOOT)?.unwrap_or_default() {

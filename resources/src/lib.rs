@@ -20,8 +20,10 @@ pub mod directory_tree;
 pub mod ensure;
 pub mod exec;
 pub mod file;
+pub mod galera;
 pub mod git;
 pub mod group;
+pub mod haproxy;
 pub mod host;
 pub mod hostname;
 pub mod hosts;
@@ -36,7 +38,9 @@ pub mod line;
 pub mod locale;
 pub mod logrotate;
 pub mod mount;
+pub mod mysql;
 pub mod nftables;
+pub mod pacemaker;
 pub mod package;
 pub mod pattern;
 pub mod pip;
@@ -117,6 +121,33 @@ pub fn all() -> Vec<&'static dyn AnyType<Host>> {
         &git::GitType,
         &archive::ArchiveType,
         &wait::WaitType,
+        &mysql::variable::VariableType,
+        &mysql::plugin::PluginType,
+        &mysql::database::DatabaseType,
+        &mysql::user::UserType,
+        &mysql::grant::GrantType,
+        &mysql::replication::ReplicationType,
+        &mysql::query_check::QueryCheckType,
+        &galera::GaleraClusterType,
+        &haproxy::HaproxyServerType,
+        &pacemaker::property::TYPE,
+        &pacemaker::rsc_default::TYPE,
+        &pacemaker::op_default::TYPE,
+        &pacemaker::node::TYPE,
+        &pacemaker::node_attribute::TYPE,
+        &pacemaker::template::TYPE,
+        &pacemaker::primitive::TYPE,
+        &pacemaker::group::TYPE,
+        &pacemaker::clone::TYPE,
+        &pacemaker::bundle::TYPE,
+        &pacemaker::location::TYPE,
+        &pacemaker::colocation::TYPE,
+        &pacemaker::order::TYPE,
+        &pacemaker::ticket::TYPE,
+        &pacemaker::fencing_topology::TYPE,
+        &pacemaker::acl::TYPE,
+        &pacemaker::tag::TYPE,
+        &pacemaker::alert::TYPE,
     ]
 }
 
@@ -137,6 +168,15 @@ pub fn declared() -> &'static Declared {
 }
 
 impl Types for Declared {
+    fn can_purge(&self, type_name: &str) -> bool {
+        self.types.iter().any(|kind| kind.schema().name == type_name && kind.removable().is_some())
+    }
+
+    fn is_of_cluster(&self, type_name: &str) -> bool {
+        let position = self.schemas.iter().position(|schema| schema.name == type_name);
+        position.and_then(|position| self.types.get(position)).is_some_and(|kind| kind.nature().of_cluster)
+    }
+
     fn schemas(&self) -> &[TypeSchema] {
         &self.schemas
     }

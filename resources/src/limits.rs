@@ -7,14 +7,14 @@ use keel_engine::attributes;
 use keel_engine::attributes::{AttributeError, AttributeValue};
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Described, Failure, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Listed, Listing, Nature, ObserveError, ResourceType, Unsaid, Work};
 use keel_engine::schema::Kind;
 use keel_engine::value::{Map, Value};
 
 use crate::ensure::Ensure;
 use crate::host::Host;
 use crate::judged_file::is_file_name;
-use crate::whole_file::{Deviation, WholeFile};
+use crate::whole_file::{Deviation, WholeFile, files_in, undescribed};
 
 const FOLDER: &str = "/etc/security/limits.d";
 
@@ -81,7 +81,7 @@ attributes! {
 fn check(desired: &Limits) -> Vec<AttributeError> {
     let mut errors = Vec::new();
     if !is_file_name(&desired.name) || desired.name.ends_with(".conf") {
-        errors.push(AttributeError::new("name", "is a file's name of letters, digits, `-`, `_` and `.`, without `.conf`"));
+        errors.push(AttributeError::new("name", "must be a file's name of letters, digits, `-`, `_` and `.`, without `.conf`"));
     }
     if desired.ensure == Ensure::Present && desired.domain.is_empty() {
         errors.push(AttributeError::new("domain", "is required and not given").help("a user, \"@GROUP\" or \"*\""));
@@ -163,8 +163,20 @@ impl ResourceType for LimitsType {
         work.desired.file().settle(host)
     }
 
+    fn nature(&self) -> Nature {
+        Nature { file_level: true, ..Nature::default() }
+    }
+
     fn footprint(&self, desired: &Limits) -> Footprint {
         Footprint::default().own(format!("path:{}", desired.path())).need(format!("path:{FOLDER}"))
+    }
+
+    fn removable(&self) -> Option<Listing<Host>> {
+        Some(|host| files_in(host, FOLDER, ".conf").map(Listed::from))
+    }
+
+    fn unsaid(&self, host: &Host, described: &[Described]) -> Result<Vec<Unsaid>, Failure> {
+        undescribed(host, (FOLDER, ".conf"), described, "it says more than limits of one domain")
     }
 
     fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {

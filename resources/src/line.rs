@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use keel_engine::attributes::{AbsolutePath, AttributeError};
 use keel_engine::change::{Change, Shown};
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Failure, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Failure, Nature, ObserveError, ResourceType, Work};
 use keel_engine::text::Text;
 
 use crate::ensure::Ensure;
@@ -105,6 +105,10 @@ impl ResourceType for LineType {
         let wanted = wanted_line(host, desired)?;
         let content = if is_secret(desired) { Content::Secret } else { Content::Open };
         edit_text(host, desired.path.as_path(), content, |text| settle(text, desired, wanted.as_deref()).map(|settled| settled.text))
+    }
+
+    fn nature(&self) -> Nature {
+        Nature { file_level: true, ..Nature::default() }
     }
 
     fn footprint(&self, desired: &Line) -> Footprint {

@@ -16,6 +16,8 @@ use crate::text_file::{Content, edit_text, join_lines};
 const LIST: &str = "/etc/locale.gen";
 /// Which one is everybody's.
 const DEFAULT: &str = "/etc/default/locale";
+/// Where the makers of locales have their definitions, without characters.
+const DEFINITIONS: [&str; 2] = ["/usr/share/i18n/locales", "/usr/local/share/i18n/locales"];
 /// These are a part of the C library.
 const BUILT_IN: [&str; 3] = ["C", "POSIX", "C.UTF-8"];
 
@@ -51,7 +53,7 @@ attributes! {
             errors.push(AttributeError::of_value("name", format!("{:?} cannot be a locale such as \"de_DE.UTF-8\"", desired.name)));
         }
         if desired.charset.as_deref().is_some_and(|charset| !is_word(charset)) {
-            errors.push(AttributeError::new("charset", "is a name such as \"UTF-8\""));
+            errors.push(AttributeError::new("charset", "must be a name such as \"UTF-8\""));
         }
         if desired.charset.is_none() && !desired.name.contains('.') && !BUILT_IN.contains(&desired.name.as_str()) {
             errors.push(AttributeError::new("charset", "is required, because the name does not end in one"));
@@ -106,6 +108,9 @@ impl ResourceType for LocaleType {
                 return Err(ObserveError::NotYet(
                     Failure::new(format!("there is no {LIST}")).help("require (package)locales, which brings it"),
                 ));
+            }
+            if locale.ensure == Ensure::Present {
+                expect_definition(host, locale)?;
             }
             let is_listed = list.as_deref().unwrap_or_default().lines().any(|line| words(line) == locale.line());
             let is_made = made.as_ref().map(|made| made.contains(&plain(&locale.name)));
@@ -170,6 +175,23 @@ impl ResourceType for LocaleType {
         };
         Ok(Some(list.lines().map(words).filter(|line| !line.starts_with('#')).filter_map(|line| describe(&line)).collect()))
     }
+}
+
+/// Fails where locales are made, and not this one: the tool that makes them would pass over it.
+fn expect_definition(host: &Host, locale: &Locale) -> Result<(), ObserveError> {
+    let (language, modifier) = locale.name.split_once('@').unwrap_or((&locale.name, ""));
+    let language = language.split('.').next().unwrap_or_default();
+    let file = if modifier.is_empty() { language.to_owned() } else { format!("{language}@{modifier}") };
+    if locale.is_built_in() || host.stat_followed(DEFINITIONS[0])?.is_none() {
+        return Ok(());
+    }
+    for folder in DEFINITIONS {
+        if host.stat_followed(format!("{folder}/{file}"))?.is_some() {
+            return Ok(());
+        }
+    }
+    let failure = Failure::new(format!("nobody has defined the locale {}: there is no {}/{file}", locale.name, DEFINITIONS[0]));
+    Err(ObserveError::NotYet(failure.help("check the name; `less /usr/share/i18n/SUPPORTED` lists all")))
 }
 
 /// A line with one space between its words.
@@ -242,6 +264,19 @@ mod tests {
         trial.converge(&LocaleType, "en_GB.UTF-8", &[("ensure", Value::from("absent"))]).unwrap();
         assert!(trial.read(LIST).ends_with("# en_GB.UTF-8 UTF-8\n"));
         assert_eq!(trial.plan(&LocaleType, "C.UTF-8", &[]).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn what_nobody_defined_is_said_in_the_plan() {
+        let trial = trial();
+        trial.write("/usr/share/i18n/locales/de_DE", "");
+        trial.write("/usr/local/share/i18n/locales/de_DE@house", "");
+        for name in ["de_DE.UTF-8", "de_DE.UTF-8@house", "C.UTF-8"] {
+            assert!(trial.plan(&LocaleType, name, &[]).is_ok(), "{name}");
+        }
+        let error = trial.plan(&LocaleType, "xx_YY.UTF-8", &[]).unwrap_err();
+        assert!(error.starts_with("nobody has defined the locale xx_YY.UTF-8"), "{error}");
+        assert!(trial.plan(&LocaleType, "xx_YY.UTF-8", &[("ensure", Value::from("absent"))]).is_ok());
     }
 
     #[test]

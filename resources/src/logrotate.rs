@@ -6,7 +6,7 @@ use keel_engine::attributes;
 use keel_engine::attributes::AttributeError;
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Described, Failure, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Listed, Listing, Nature, ObserveError, ResourceType, Work};
 use keel_engine::text::Text;
 use keel_engine::value::{Map, Value};
 
@@ -14,6 +14,7 @@ use crate::ensure::Ensure;
 use crate::host::Host;
 use crate::host::output::CommandError;
 use crate::judged_file::{JudgedFile, content_bytes, is_file_name, refused};
+use crate::whole_file::files_in;
 
 const FOLDER: &str = "/etc/logrotate.d";
 
@@ -22,6 +23,19 @@ const FOLDER: &str = "/etc/logrotate.d";
 const PASSED_OVER: [&str; 20] = [
     ",v", ".bak", ".cfsaved", ".disabled", ".dpkg-bak", ".dpkg-del", ".dpkg-dist", ".dpkg-new", ".dpkg-old", ".dpkg-tmp",
     ".old", ".orig", ".rhn-cfg-tmp", ".rpmnew", ".rpmorig", ".rpmsave", ".save", ".swp", ".ucf-dist", ".ucf-new",
+];
+
+/// The first words of lines about logs, from logrotate.conf(5) of logrotate 3.21. logrotate passes over a line that it
+/// does not know and rotates all the same.
+#[rustfmt::skip]
+const WORDS: [&str; 56] = [
+    "addextension", "allowhardlink", "compress", "compresscmd", "compressext", "compressoptions", "copy",
+    "copytruncate", "create", "createolddir", "daily", "dateext", "dateformat", "datehourago", "dateyesterday",
+    "delaycompress", "extension", "hourly", "ifempty", "ignoreduplicates", "mail", "mailfirst", "maillast", "maxage",
+    "maxsize", "minage", "minsize", "missingok", "monthly", "noallowhardlink", "nocompress", "nocopy",
+    "nocopytruncate", "nocreate", "nocreateolddir", "nodateext", "nodelaycompress", "nomail", "nomissingok",
+    "noolddir", "norenamecopy", "nosharedscripts", "noshred", "notifempty", "olddir", "renamecopy", "rotate",
+    "sharedscripts", "shred", "shredcycles", "size", "start", "su", "uncompresscmd", "weekly", "yearly",
 ];
 
 attributes! {
@@ -40,7 +54,8 @@ attributes! {
         pub ensure: Ensure = Ensure::Present,
         /// The logs, absolute paths that may have `*` in them.
         pub files: Vec<String>,
-        /// What is done with them, in the words of logrotate.conf(5): `daily`, `"rotate 14"`, `compress`.
+        /// What is done with them, in the words of logrotate.conf(5): `daily`, `"rotate 14"`, `compress`. A word that is
+        /// newer than logrotate 3.21 goes into `content`.
         pub options: Vec<String>,
         /// Shell commands before the logs are rotated.
         pub prerotate: Option<String>,
@@ -59,7 +74,7 @@ fn check(desired: &Logrotate) -> Vec<AttributeError> {
             errors.push(AttributeError::new(attribute, message));
         }
     };
-    refuse(!is_file_name(&desired.name), "name", "is a file's name of letters, digits, `-`, `_` and `.`");
+    refuse(!is_file_name(&desired.name), "name", "must be a file's name of letters, digits, `-`, `_` and `.`");
     let passed_over = desired.name.ends_with('~') || PASSED_OVER.iter().any(|end| desired.name.ends_with(end));
     refuse(passed_over, "name", "ends as those of files that logrotate passes over");
     let written = !desired.files.is_empty() || !desired.options.is_empty() || desired.prerotate.is_some() || desired.postrotate.is_some();
@@ -73,11 +88,23 @@ fn check(desired: &Logrotate) -> Vec<AttributeError> {
     let is_script =
         |option: &String| matches!(option.as_str(), "prerotate" | "postrotate" | "firstaction" | "lastaction" | "preremove" | "endscript");
     refuse(desired.options.iter().any(is_script), "options", "have no scripts; use `prerotate`, `postrotate` or `content`");
+    let unknown = |option: &&String| is_option(option) && !is_script(option) && !is_known(option);
+    if let Some(option) = desired.options.iter().find(unknown) {
+        let message =
+            format!("holds {option:?}, whose first word logrotate does not know; see logrotate.conf(5), or write the text in `content`");
+        refuse(true, "options", &message);
+    }
     for (attribute, script) in [("prerotate", &desired.prerotate), ("postrotate", &desired.postrotate)] {
         let ends = script.as_ref().is_some_and(|script| script.lines().any(|line| line.trim() == "endscript"));
         refuse(ends, attribute, "holds `endscript`, which would end it");
     }
     errors
+}
+
+/// Whether logrotate knows the first word of a line, which a blank or `=` ends.
+fn is_known(option: &str) -> bool {
+    let word = option.split([' ', '\t', '=']).next().unwrap_or_default();
+    WORDS.binary_search(&word).is_ok()
 }
 
 impl Logrotate {
@@ -136,8 +163,16 @@ impl ResourceType for LogrotateType {
         file.settle(host, work.changes, &|candidate| judge(host, &file, candidate))
     }
 
+    fn nature(&self) -> Nature {
+        Nature { file_level: true, ..Nature::default() }
+    }
+
     fn footprint(&self, desired: &Logrotate) -> Footprint {
         Footprint::default().own(format!("path:{}", desired.path())).need(format!("path:{FOLDER}")).need("package:logrotate")
+    }
+
+    fn removable(&self) -> Option<Listing<Host>> {
+        Some(|host| files_in(host, FOLDER, "").map(Listed::from))
     }
 
     fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
@@ -227,6 +262,9 @@ mod tests {
         assert!(refused(&[]).contains("neither is given"));
         assert!(refused(&[("files", Value::from("x.log"))]).contains("absolute"));
         assert!(refused(&[files.clone(), ("options", Value::from("daily }"))]).contains("options"));
+        let message = refused(&[files.clone(), ("options", list(&["size=1M", "rotate 14", "dayly"]))]);
+        assert!(message.contains("\"dayly\""), "{message}");
+        assert!(WORDS.is_sorted());
         assert!(refused(&[files.clone(), ("postrotate", Value::from("x\n endscript"))]).contains("endscript"));
         assert!(refused(&[files, ("content", Value::from("x"))]).contains("whole text"));
     }

@@ -3,14 +3,13 @@
 use keel_engine::attributes::{AbsolutePath, AttributeError};
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Described, Failure, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Listed, Listing, ObserveError, ResourceType, Unsaid, Work};
 use keel_engine::value::{Map, Value};
 use keel_engine::{attributes, choices};
 
 use crate::accounts;
 use crate::host::{Backup, Host, NewFile, Ownership, Stat};
-use crate::ssh_key::{self, is_key};
-use crate::text_file::join_lines;
+use crate::ssh_key;
 
 choices! {
     /// Whether a key opens the account.
@@ -30,6 +29,9 @@ attributes! {
     ///     ssh_authorized_key "backup" user=root type=ssh-rsa key="AAAAB3NzaC1yc2EAAAADAQABAAABAQ==" {
     ///         options "command=\"/usr/local/sbin/backup\"" "no-pty"
     ///     }
+    ///
+    /// With `ensure=absent` it goes from `~/.ssh/authorized_keys2`, too, which sshd also reads. With
+    /// `purge ssh_authorized_key` every key that no resource declares goes, in all accounts, from both.
     pub struct AuthorizedKey: "ssh_authorized_key" {
         /// The comment behind the key, by which it is found again; unique for each user.
         [title] pub name: String,
@@ -48,22 +50,16 @@ attributes! {
     }
     check |desired| {
         let mut errors = Vec::new();
-        if desired.name.trim().is_empty() || desired.name.contains(|c: char| c.is_control()) {
-            errors.push(AttributeError::new("name", "is one line of text"));
+        if !is_name(&desired.name) {
+            errors.push(AttributeError::new("name", "must be one line of text"));
         }
         if !accounts::is_account_name(&desired.user) {
             errors.push(AttributeError::of_value("user", format!("{:?} cannot be a user's name", desired.user)).help(accounts::NAME_HELP));
         }
-        match &desired.key {
-            None if desired.ensure == Ensure::Present => errors.push(AttributeError::new("key", "is required and not given")),
-            Some(key) if !is_key(key) => {
-                errors.push(AttributeError::new("key", "is no key").help("the long word of the .pub file, without its kind in front and its comment behind"));
-            }
-            _ => {}
+        if desired.key.is_none() && desired.ensure == Ensure::Present {
+            errors.push(AttributeError::new("key", "is required and not given"));
         }
-        if !ssh_key::KINDS.contains(&desired.r#type.as_str()) {
-            errors.push(AttributeError::new("type", format!("is none of {}", ssh_key::KINDS.join(", "))));
-        }
+        errors.extend(ssh_key::check(desired.key.as_deref(), &desired.r#type, "the long word of the .pub file, without its kind in front and its comment behind"));
         if desired.options.iter().any(|option| option.is_empty() || option.contains(|c: char| c.is_control()) || !ssh_key::is_one_option(option)) {
             errors.push(AttributeError::new("options", "are single options, with quotes around spaces and commas: from=\"10.0.0.0/8,::1\""));
         }
@@ -87,15 +83,14 @@ impl Entry {
         if line.is_empty() || line.starts_with('#') {
             return None;
         }
-        let first = ssh_key::first_word(line);
-        let (options, rest) = if ssh_key::KINDS.contains(&first) { ("", line) } else { (first, line.get(first.len()..)?.trim_start()) };
-        let mut words = rest.splitn(3, char::is_whitespace);
-        let (kind, key) = (words.next()?, words.next()?);
-        if !ssh_key::KINDS.contains(&kind) || !is_key(key) {
-            return None;
-        }
-        let comment = words.next().unwrap_or_default().trim().to_owned();
-        Some(Self { options: ssh_key::split_options(options), kind: kind.to_owned(), key: key.to_owned(), comment })
+        let (options, (kind, key, comment)) = match ssh_key::split_key(line) {
+            Some(words) => ("", words),
+            None => {
+                let options = ssh_key::first_word(line);
+                (options, ssh_key::split_key(line.get(options.len()..)?)?)
+            }
+        };
+        Some(Self { options: ssh_key::split_options(options), kind: kind.to_owned(), key: key.to_owned(), comment: comment.to_owned() })
     }
 
     fn of(desired: &AuthorizedKey) -> Option<Self> {
@@ -118,9 +113,17 @@ impl Entry {
 #[derive(Debug, Clone)]
 struct Place {
     file: String,
+    /// The other file that sshd reads, from which a key that shall be absent goes as well.
+    second: Option<String>,
     /// The folder to be made with it; none where the manifest names the file.
     folder: Option<String>,
     owner: Ownership,
+}
+
+impl Place {
+    fn files(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.file).chain(&self.second)
+    }
 }
 
 /// What was found of a key.
@@ -147,7 +150,7 @@ impl ResourceType for AuthorizedKeyType {
             let Some(user) = users.get(&key.user) else {
                 if key.ensure == Ensure::Absent {
                     return Ok(ObservedKey {
-                        place: Place { file: String::new(), folder: None, owner: Ownership::default() },
+                        place: Place { file: String::new(), second: None, folder: None, owner: Ownership::default() },
                         found: Vec::new(),
                         loose: None,
                     });
@@ -187,45 +190,102 @@ impl ResourceType for AuthorizedKeyType {
 
     fn apply(&self, host: &Host, work: &Work<'_, Self>) -> Result<(), Failure> {
         let (desired, place) = (work.desired, &work.observed.place);
-        if let Some(folder) = &place.folder
-            && host.stat(folder)?.is_none()
-        {
+        if let Some(folder) = place.folder.as_ref().filter(|_| desired.ensure == Ensure::Present) {
             host.create_folder(folder, Ownership { mode: Some(0o700), ..place.owner })?;
         }
-        let is_new = host.stat(&place.file)?.is_none();
-        let mode = (is_new || work.observed.loose.is_some()).then_some(0o600);
-        let owner = if is_new { place.owner } else { Ownership::default() };
-        let how = NewFile { ownership: Ownership { mode, ..owner }, backup: Backup::Store, ..NewFile::of(&[]) };
-        let edited = host.edit(&place.file, &how, |old| {
-            let text = String::from_utf8_lossy(old.unwrap_or_default()).into_owned();
-            Ok(Some(settle(&text, desired).into_bytes()))
-        });
-        edited.map(drop)
+        for file in place.files() {
+            let is_new = host.stat(file)?.is_none();
+            let mode = (is_new || work.observed.loose.is_some()).then_some(0o600);
+            let owner = if is_new { place.owner } else { Ownership::default() };
+            let how = NewFile { ownership: Ownership { mode, ..owner }, backup: Backup::Store, ..NewFile::of(&[]) };
+            host.edit(file, &how, |old| Ok(settle(old.unwrap_or_default(), desired)))?;
+        }
+        Ok(())
     }
 
     fn footprint(&self, desired: &AuthorizedKey) -> Footprint {
         let footprint =
             Footprint::default().need(format!("user:{}", desired.user)).own(format!("ssh-key:{}/{}", desired.user, desired.name));
+        // The same key under another name is the same line.
+        let footprint = desired.key.iter().fold(footprint, |footprint, key| footprint.write(format!("ssh-key:{}#{key}", desired.user)));
         desired.file.iter().fold(footprint, |footprint, file| {
             let folder = file.parent().map(|folder| format!("path:{folder}"));
             folder.into_iter().fold(footprint.write(format!("path:{file}#{}", desired.name)), Footprint::need)
         })
     }
 
+    fn removable(&self) -> Option<Listing<Host>> {
+        Some(removable)
+    }
+
+    fn unsaid(&self, host: &Host, _described: &[Described]) -> Result<Vec<Unsaid>, Failure> {
+        let listed = removable(host)?;
+        let is_unnamed = |thing: &Described| {
+            let text = |attribute: &str| thing.attributes.get(attribute).and_then(Value::as_str).unwrap_or_default();
+            text("name") == short(text("key")) || thing.attributes.contains_key("file")
+        };
+        let unnamed = listed.things.into_iter().filter(is_unnamed);
+        let unread = listed.left.into_iter().map(|what| Unsaid { what, why: "it cannot be read" });
+        Ok(unnamed
+            .map(|thing| Unsaid { what: thing.title, why: "it has no comment, or stands in authorized_keys2" })
+            .chain(unread)
+            .collect())
+    }
+
     fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
         let mut found: Vec<Described> = Vec::new();
         for (user, line) in accounts::parse_passwd(&accounts::read(host, "/etc/passwd")?) {
-            // Accounts without a home share `/nonexistent` or `/`.
-            if line.home.len() < 2 || !line.home.starts_with('/') {
-                continue;
-            }
-            let text = host.read_text(format!("{}/.ssh/authorized_keys", line.home)).ok().flatten().unwrap_or_default();
+            let Some(folder) = folder_of(&line) else { continue };
+            let text = host.read_text(format!("{folder}/{FILE}")).ok().flatten().unwrap_or_default();
             for entry in text.lines().filter_map(Entry::parse).filter(|entry| title.is_none_or(|title| title == entry.comment)) {
                 found.extend(describe(&user, &entry));
             }
         }
         Ok(Some(found))
     }
+}
+
+/// Every line that lets a key in, whether anybody can name it or not. What cannot be read of one user's is
+/// said, and hinders nothing else: users could keep all keys by it.
+fn removable(host: &Host) -> Result<Listed, Failure> {
+    let mut found = Listed::default();
+    for (user, line) in accounts::parse_passwd(&accounts::read(host, "/etc/passwd")?) {
+        let Some(folder) = folder_of(&line) else { continue };
+        for (name, is_second) in [(FILE, false), (SECOND_FILE, true)] {
+            let path = format!("{folder}/{name}");
+            match host.read(&path) {
+                Ok(bytes) => {
+                    let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default());
+                    let file = is_second.then_some(path.as_str());
+                    found.things.extend(text.lines().filter_map(Entry::parse).map(|entry| removal_of(&user, &entry, file)));
+                }
+                Err(failure) => found.left.push(format!("the keys of {user}: {failure}")),
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn removal_of(user: &str, entry: &Entry, file: Option<&str>) -> Described {
+    let name = if is_name(&entry.comment) { entry.comment.clone() } else { short(&entry.key) };
+    let given = [("name", &name), ("type", &entry.kind), ("key", &entry.key)];
+    let mut attributes: Map = given.into_iter().map(|(attribute, text)| (attribute.to_owned(), Value::from(text.as_str()))).collect();
+    attributes.insert("user".to_owned(), Value::from(user));
+    attributes.extend(file.map(|file| ("file".to_owned(), Value::from(file))));
+    Described { title: format!("{name} of {user}"), attributes }
+}
+
+/// Whether a comment can be a resource's name.
+fn is_name(comment: &str) -> bool {
+    !comment.trim().is_empty() && !comment.contains(|c: char| c.is_control())
+}
+
+const FILE: &str = "authorized_keys";
+const SECOND_FILE: &str = "authorized_keys2";
+
+/// The folder of a user's keys. Accounts without a home share `/nonexistent` or `/`.
+fn folder_of(user: &accounts::PasswdLine) -> Option<String> {
+    (user.home.len() >= 2 && user.home.starts_with('/')).then(|| format!("{}/.ssh", user.home.trim_end_matches('/')))
 }
 
 /// A key without a comment has no name to be found by.
@@ -235,7 +295,7 @@ fn describe(user: &str, entry: &Entry) -> Option<Described> {
     if !entry.options.is_empty() {
         attributes.insert("options".to_owned(), Value::from(entry.options.clone()));
     }
-    (!entry.comment.is_empty()).then(|| Described { title: entry.comment.clone(), attributes })
+    is_name(&entry.comment).then(|| Described { title: entry.comment.clone(), attributes })
 }
 
 /// The end of a key, by which people tell keys apart.
@@ -248,35 +308,50 @@ fn place(desired: &AuthorizedKey, user: &accounts::PasswdLine) -> Place {
     let folder = format!("{}/.ssh", user.home.trim_end_matches('/'));
     let owner = Ownership { uid: Some(user.uid), gid: Some(user.gid), mode: None };
     match &desired.file {
-        Some(file) => Place { file: file.to_string(), folder: None, owner },
-        None => Place { file: format!("{folder}/authorized_keys"), folder: Some(folder), owner },
+        Some(file) => Place { file: file.to_string(), second: None, folder: None, owner },
+        None => {
+            let second = (desired.ensure == Ensure::Absent).then(|| format!("{folder}/{SECOND_FILE}"));
+            Place { file: format!("{folder}/{FILE}"), second, folder: Some(folder), owner }
+        }
     }
 }
 
 fn observe(host: &Host, desired: &AuthorizedKey, place: Place) -> Result<ObservedKey, ObserveError> {
-    let text = host.read(&place.file)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    if text.is_none() && desired.ensure == Ensure::Present {
-        let needed = place.folder.as_ref().filter(|folder| host.stat(folder).is_ok_and(|found| found.is_none())).unwrap_or(&place.file);
-        host.folders().expect_folder_of(needed)?;
+    let mut found = Vec::new();
+    for file in place.files() {
+        let bytes = host.read(file)?;
+        if bytes.is_none() && desired.ensure == Ensure::Present {
+            let needed = match &place.folder {
+                Some(folder) if host.stat(folder)?.is_none() => folder,
+                _ => file,
+            };
+            host.folders().expect_folder_of(needed)?;
+        }
+        let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default());
+        found.extend(text.lines().filter_map(Entry::parse).filter(|entry| entry.is_meant(desired)));
     }
     let stat: Option<Stat> = host.stat_followed(&place.file)?;
     let loose = stat.map(|stat| stat.mode & 0o7777).filter(|mode| mode & 0o022 != 0);
-    let found = text.unwrap_or_default().lines().filter_map(Entry::parse).filter(|entry| entry.is_meant(desired)).collect();
     Ok(ObservedKey { place, found, loose })
 }
 
-/// The first line that is meant is put right where it stands, all others that are meant go.
-fn settle(text: &str, desired: &AuthorizedKey) -> String {
-    let mut wanted = Entry::of(desired).map(|entry| entry.to_line());
-    let mut lines: Vec<String> = Vec::new();
-    for line in text.lines() {
-        match Entry::parse(line).filter(|entry| entry.is_meant(desired)) {
-            None => lines.push(line.to_owned()),
-            Some(_) => lines.extend(wanted.take()),
+/// The first line that is meant is put right where it stands, all others that are meant go, and the rest stays as
+/// it is, byte for byte. None where nothing is to be written.
+fn settle(old: &[u8], desired: &AuthorizedKey) -> Option<Vec<u8>> {
+    let mut wanted = Entry::of(desired).map(|entry| entry.to_line() + "\n");
+    let mut new: Vec<u8> = Vec::with_capacity(old.len());
+    for line in old.split_inclusive(|byte| *byte == b'\n') {
+        match Entry::parse(&String::from_utf8_lossy(line)).filter(|entry| entry.is_meant(desired)) {
+            None => new.extend(line),
+            Some(_) => new.extend(wanted.take().unwrap_or_default().bytes()),
         }
     }
-    lines.extend(wanted);
-    join_lines(&lines, "\n")
+    if new.last().is_some_and(|byte| *byte != b'\n') {
+        new.push(b'\n');
+    }
+    new.extend(wanted.unwrap_or_default().bytes());
+    // A key that is there may want another mode for its file.
+    (desired.ensure == Ensure::Present || new != old).then_some(new)
 }
 
 #[cfg(test)]
@@ -319,6 +394,46 @@ mod tests {
         let gone = [("user", Value::from("ada")), ("ensure", Value::from("absent"))];
         trial.converge(&AuthorizedKeyType, "a b", &gone).unwrap();
         assert_eq!(trial.read(FILE), "# mine\nnonsense\n");
+    }
+
+    #[test]
+    fn two_keys_at_once_share_the_new_folder() {
+        let Some(trial) = trial() else { return };
+        std::thread::scope(|scope| {
+            for name in ["a", "b", "c", "d"] {
+                let trial = &trial;
+                scope.spawn(move || trial.converge(&AuthorizedKeyType, name, &key(&KEY.replace("jX", &format!("j{name}")))).unwrap());
+            }
+        });
+        assert_eq!(trial.read(FILE).lines().count(), 4);
+    }
+
+    #[test]
+    fn lines_that_sshd_reads_go_however_they_are_written_and_all_others_stay_byte_for_byte() {
+        let Some(trial) = trial() else { return };
+        std::fs::create_dir_all(trial.path("/home/ada/.ssh")).unwrap();
+        let blob = "AAAAKGVjZHNhLXNoYTItbmlzdHAyNTYtY2VydC12MDFAb3BlbnNzaC5jb21yZXN0";
+        let text = format!("# J\u{fc}rgen\nssh-ed25519  {KEY}\tada\tat home\necdsa-sha2-nistp256-cert-v01@openssh.com {blob} c");
+        let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+        std::fs::write(trial.path(FILE), bytes).unwrap();
+        trial.write("/home/ada/.ssh/authorized_keys2", &format!("ssh-ed25519 {OTHER} old\n"));
+        let found = removable(&trial.host).unwrap();
+        assert_eq!((found.things.len(), found.left.len()), (3, 0), "{found:?}");
+        for thing in found.things {
+            let gone = [("ensure".to_owned(), Value::from("absent"))];
+            let attributes: Vec<(&str, Value)> = thing
+                .attributes
+                .iter()
+                .chain(gone.iter().map(|(name, value)| (name, value)))
+                .map(|(n, v)| (n.as_str(), v.clone()))
+                .collect();
+            assert_eq!(trial.converge(&AuthorizedKeyType, &thing.title, &attributes).unwrap().len(), 1, "{}", thing.title);
+        }
+        assert_eq!(std::fs::read(trial.path(FILE)).unwrap(), b"# J\xfcrgen\n");
+        assert_eq!(trial.read("/home/ada/.ssh/authorized_keys2"), "");
+        trial.write("/home/ada/.ssh/authorized_keys2", &format!("ssh-ed25519 {OTHER} old\n"));
+        trial.converge(&AuthorizedKeyType, "x", &[&key(OTHER)[..], &[("ensure", Value::from("absent"))]].concat()).unwrap();
+        assert_eq!(trial.read("/home/ada/.ssh/authorized_keys2"), "");
     }
 
     #[test]

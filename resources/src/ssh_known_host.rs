@@ -3,12 +3,12 @@
 use keel_engine::attributes::{AbsolutePath, AttributeError};
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Described, Failure, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Listing, ObserveError, ResourceType, Unsaid, Work};
 use keel_engine::value::{Map, Value};
 use keel_engine::{attributes, choices};
 
 use crate::host::Host;
-use crate::ssh_key::{self, is_key};
+use crate::ssh_key;
 use crate::text_file::{Content, edit_text, join_lines};
 
 const USUAL_FILE: &str = "/etc/ssh/ssh_known_hosts";
@@ -64,16 +64,10 @@ attributes! {
                 errors.push(AttributeError::of_value(attribute, format!("{name:?} cannot be the name of a host")));
             }
         }
-        match &desired.key {
-            None if desired.ensure == Ensure::Present => errors.push(AttributeError::new("key", "is required and not given")),
-            Some(key) if !is_key(key) => {
-                errors.push(AttributeError::new("key", "is no key").help("the long word that `ssh-keyscan` prints, without the name and the kind in front"));
-            }
-            _ => {}
+        if desired.key.is_none() && desired.ensure == Ensure::Present {
+            errors.push(AttributeError::new("key", "is required and not given"));
         }
-        if !ssh_key::KINDS.contains(&desired.r#type.as_str()) {
-            errors.push(AttributeError::new("type", format!("is none of {}", ssh_key::KINDS.join(", "))));
-        }
+        errors.extend(ssh_key::check(desired.key.as_deref(), &desired.r#type, "the long word that `ssh-keyscan` prints, without the name and the kind in front"));
         errors.extend(desired.file.as_ref().and_then(|file| crate::file::check_path("file", file)));
         errors
     }
@@ -98,13 +92,13 @@ impl Entry {
             ("@revoked", rest) => (Marker::Revoked, rest.trim_start()),
             _ => (Marker::Host, line.trim()),
         };
-        let mut words = rest.splitn(4, char::is_whitespace);
-        let (names, kind, key) = (words.next()?, words.next()?, words.next()?);
-        if names.starts_with(['#', '|', '@']) || !ssh_key::KINDS.contains(&kind) || !is_key(key) {
+        let (names, rest) = ssh_key::first_of(rest)?;
+        let (kind, key, comment) = ssh_key::split_key(rest)?;
+        if names.starts_with(['#', '|', '@']) {
             return None;
         }
-        let comment = words.next().unwrap_or_default().to_owned();
-        Some(Self { marker, names: names.split(',').map(str::to_owned).collect(), kind: kind.to_owned(), key: key.to_owned(), comment })
+        let names = names.split(',').map(str::to_owned).collect();
+        Some(Self { marker, names, kind: kind.to_owned(), key: key.to_owned(), comment: comment.to_owned() })
     }
 
     fn of(desired: &KnownHost) -> Option<Self> {
@@ -173,7 +167,22 @@ impl ResourceType for KnownHostType {
     fn footprint(&self, desired: &KnownHost) -> Footprint {
         let file = file(desired);
         let folder = file.rsplit_once('/').map_or("/", |(folder, _)| folder);
-        Footprint::default().need(format!("path:{folder}")).write(format!("path:{file}#{}/{}", desired.name, desired.r#type))
+        let names = std::iter::once(&desired.name).chain(&desired.aliases);
+        names.fold(Footprint::default().need(format!("path:{folder}")), |footprint, name| {
+            footprint.write(format!("path:{file}#{name}/{}", desired.r#type))
+        })
+    }
+
+    fn removable(&self) -> Option<Listing<Host>> {
+        Some(|host| Ok(KnownHostType.describe(host, None)?.unwrap_or_default().into()))
+    }
+
+    fn unsaid(&self, host: &Host, _described: &[Described]) -> Result<Vec<Unsaid>, Failure> {
+        let text = host.read_text(USUAL_FILE)?.unwrap_or_default();
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.trim().starts_with('#'));
+        let others = lines.filter(|(_, line)| Entry::parse(line).is_none());
+        let unsaid = |(at, _)| Unsaid { what: format!("{USUAL_FILE}:{}", at + 1), why: "its name is hashed, or it is no line of ssh's" };
+        Ok(others.map(unsaid).collect())
     }
 
     fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
@@ -233,22 +242,21 @@ mod tests {
 
     const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIJ0b3ZbNDQFGzvzZ6mQpIkvHPd2gkFKUo2L9lI4oQ7jX";
     const OTHER: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIEotherkeyotherkeyotherkeyotherkeyotherkey00";
+    const RSA: &str = "AAAAB3NzaC1yc2EAAAADAQABAAABAQ==";
 
     #[test]
     fn a_host_is_known_once_for_each_kind() {
         let trial = Trial::new();
         trial.write(
             USUAL_FILE,
-            &format!(
-                "# mine\n|1|hashed= ssh-ed25519 {KEY}\na,10.0.0.1 ssh-ed25519 {OTHER} note\na ssh-rsa {OTHER}\na ssh-ed25519 {OTHER}\n"
-            ),
+            &format!("# mine\n|1|hashed= ssh-ed25519 {KEY}\na,10.0.0.1 ssh-ed25519 {OTHER} note\na ssh-rsa {RSA}\na ssh-ed25519 {OTHER}\n"),
         );
         let key = [("key", Value::from(KEY)), ("aliases", Value::from("10.0.0.1"))];
         let made = trial.converge(&KnownHostType, "a", &key).unwrap();
         assert_eq!(made.len(), 2, "{made:?}");
         assert_eq!(
             trial.read(USUAL_FILE),
-            format!("# mine\n|1|hashed= ssh-ed25519 {KEY}\na,10.0.0.1 ssh-ed25519 {KEY} note\na ssh-rsa {OTHER}\n")
+            format!("# mine\n|1|hashed= ssh-ed25519 {KEY}\na,10.0.0.1 ssh-ed25519 {KEY} note\na ssh-rsa {RSA}\n")
         );
         let described = KnownHostType.describe(&trial.host, Some("a")).unwrap().unwrap();
         for described in described {

@@ -6,7 +6,7 @@ use keel_engine::attributes;
 use keel_engine::attributes::AttributeError;
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Described, Failure, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Listing, Nature, ObserveError, ResourceType, Unsaid, Work};
 use keel_engine::text::Text;
 use keel_engine::value::{Map, Value};
 
@@ -15,6 +15,7 @@ use crate::host::Host;
 use crate::host::command::SEARCH_PATH;
 use crate::host::output::CommandError;
 use crate::judged_file::{JudgedFile, content_bytes, is_file_name, refused};
+use crate::whole_file::{files_in, undescribed};
 
 const FOLDER: &str = "/etc/sudoers.d";
 const MODE: u32 = 0o440;
@@ -69,7 +70,7 @@ fn check(desired: &Sudo) -> Vec<AttributeError> {
     refuse(
         !is_name,
         "name",
-        "is a file's name of letters, digits, `-` and `_`; sudo passes over files with a dot in their names or `~` at the end",
+        "must be a file's name of letters, digits, `-` and `_`; sudo passes over files with a dot in their names or `~` at the end",
     );
     let is_written = !desired.user.is_empty();
     refuse(desired.content.is_some() && is_written, "content", "and `user` exclude each other");
@@ -157,6 +158,10 @@ impl ResourceType for SudoType {
         file.settle(host, work.changes, &|candidate| judge(host, &file, candidate))
     }
 
+    fn nature(&self) -> Nature {
+        Nature { file_level: true, ..Nature::default() }
+    }
+
     fn footprint(&self, desired: &Sudo) -> Footprint {
         let footprint = Footprint::default().own(format!("path:{}", desired.path())).need(format!("path:{FOLDER}"));
         // Whoever is named, and the program that judges.
@@ -165,6 +170,23 @@ impl ResourceType for SudoType {
             None => format!("user:{name}"),
         });
         accounts.fold(footprint.need("package:sudo"), Footprint::need)
+    }
+
+    fn removable(&self) -> Option<Listing<Host>> {
+        // sudo itself passes over other names.
+        Some(|host| {
+            Ok(files_in(host, FOLDER, "")?
+                .into_iter()
+                .filter(|file| !file.title.contains('.') && file.title != "README")
+                .collect::<Vec<_>>()
+                .into())
+        })
+    }
+
+    fn unsaid(&self, host: &Host, described: &[Described]) -> Result<Vec<Unsaid>, Failure> {
+        let readme = Described { title: "README".to_owned(), attributes: Map::new() };
+        let described: Vec<Described> = described.iter().cloned().chain([readme]).collect();
+        undescribed(host, (FOLDER, ""), &described, "its mode is not 0440, or its name one that sudo passes over")
     }
 
     fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {

@@ -1,5 +1,7 @@
 //! The type `swap`: where memory goes that nobody looks at, as a file or a device.
 
+use std::path::Path;
+
 use keel_engine::attributes::{AbsolutePath, AttributeError, Size};
 use keel_engine::change::{Change, Shown};
 use keel_engine::footprint::Footprint;
@@ -216,6 +218,8 @@ fn parse_swaps(text: &str) -> Vec<String> {
 /// Makes a file of that size that nobody else may read, since it will hold anybody's memory.
 fn make(host: &Host, path: &str, size: Size) -> Result<(), Failure> {
     let ownership = Ownership { mode: Some(0o600), ..Ownership::default() };
+    let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
+    host.expect_trusted(folder, 0, "they could have another file made into swap space", "choose a directory that belongs to root alone")?;
     host.replace(path, &NewFile { ownership, backup: Backup::None, ..NewFile::of(&[]) })?;
     let real = host.locate(path);
     let made = host.command("fallocate").arguments(["--length", &size.0.to_string(), "--"]).argument(real.to_string_lossy()).succeed();

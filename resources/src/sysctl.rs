@@ -3,12 +3,13 @@
 use keel_engine::attributes::{AbsolutePath, AttributeError, AttributeValue};
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Described, Failure, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Listing, Nature, ObserveError, ResourceType, Unsaid, Work};
 use keel_engine::schema::Kind;
 use keel_engine::value::{Map, Value};
 
 use crate::ensure::Ensure;
 use crate::host::{Host, NewFile};
+use crate::whole_file::undescribed;
 
 /// Where the settings for the next boot are.
 const FOLDER: &str = "/etc/sysctl.d";
@@ -168,6 +169,10 @@ impl ResourceType for SysctlType {
         Ok(())
     }
 
+    fn nature(&self) -> Nature {
+        Nature { file_level: true, ..Nature::default() }
+    }
+
     fn footprint(&self, desired: &Sysctl) -> Footprint {
         let file = desired.file();
         let folder = file.rsplit_once('/').map_or("/", |(folder, _)| folder);
@@ -176,13 +181,31 @@ impl ResourceType for SysctlType {
     }
 
     /// The settings that have a file of their own; a kernel has a thousand others.
+    fn removable(&self) -> Option<Listing<Host>> {
+        Some(|host| {
+            let mut found = SysctlType.describe(host, None)?.unwrap_or_default();
+            found.iter_mut().for_each(|setting| setting.attributes.retain(|attribute, _| attribute == "file"));
+            Ok(found.into())
+        })
+    }
+
+    fn unsaid(&self, host: &Host, described: &[Described]) -> Result<Vec<Unsaid>, Failure> {
+        let file = |thing: &Described| match thing.attributes.get("file").and_then(Value::as_str) {
+            Some(file) => file.to_owned(),
+            None => format!("{FOLDER}/60-{}.conf", thing.title.replace('/', ".")),
+        };
+        let described: Vec<String> = described.iter().map(file).collect();
+        let unsaid = undescribed(host, (FOLDER, ".conf"), &[], "it holds several settings, or remarks")?;
+        Ok(unsaid.into_iter().filter(|file| !described.contains(&file.what)).collect())
+    }
+
     fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
         let mut found = Vec::new();
         for entry in host.list(FOLDER)?.unwrap_or_default() {
             let file = entry.name.to_string_lossy().into_owned();
             let path = format!("{FOLDER}/{file}");
             let Some(text) = host.read_text(&path).ok().flatten() else { continue };
-            let Some((name, value)) = text.trim_end().split_once(" = ").filter(|(_, value)| !value.contains('\n')) else { continue };
+            let Some((name, value)) = text.trim_end().split_once(" = ").filter(|_| text.lines().count() == 1) else { continue };
             let mut attributes = Map::from_iter([("value".to_owned(), Value::from(value))]);
             if file != format!("60-{}.conf", name.replace('/', ".")) {
                 attributes.insert("file".to_owned(), Value::from(path));

@@ -1,10 +1,13 @@
 //! The type `systemd_unit`: unit files of the host's own, and drop-ins for those of others.
 
+use std::time::Duration;
+
 use indexmap::IndexMap;
 use keel_engine::attributes::AttributeError;
+use keel_engine::catalog::Effect;
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Described, Failure, Nature, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Disruption, Failure, Listing, Nature, ObserveError, ResourceType, Unsaid, Work};
 use keel_engine::text::Text;
 use keel_engine::value::{Map, Value};
 use keel_engine::{attributes, choices};
@@ -12,12 +15,18 @@ use keel_engine::{attributes, choices};
 use crate::host::{FileKind, Host, Ownership};
 use crate::ini::Setting;
 use crate::service::{Systemd, is_unit_name, unit_suffix};
-use crate::whole_file::{Deviation, WholeFile};
+use crate::whole_file::{Deviation, WholeFile, files_in, undescribed};
 
 /// Where the host's own units are.
 const FOLDER: &str = "/etc/systemd/system";
 /// Is there only where systemd runs.
 const RUNNING: &str = "/run/systemd/system";
+/// Where units of the same name may be that are not the host's own.
+const OTHERS: [&str; 4] = [RUNNING, "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+/// What plans call the units that a removal stops.
+const RUNNING_UNITS: &str = "running";
+/// How long a unit that goes may take to stop.
+const STOP_TIME: Duration = Duration::from_secs(120);
 
 choices! {
     /// Whether a unit file is there.
@@ -35,7 +44,8 @@ attributes! {
     ///
     /// systemd reads its files again once for all units that change together, and only then. Whether a unit
     /// runs and starts with the machine is for `service`, which comes after its files by itself; give this
-    /// one a `notify` for a restart. A removed unit that runs goes on running until it is stopped.
+    /// one a `notify` for a restart. A unit that goes is stopped and disabled first, with all instances of a
+    /// template, unless a package has a unit of the same name, which takes over.
     ///
     ///     systemd_unit "backup.service" {
     ///         section Service {
@@ -49,6 +59,9 @@ attributes! {
     ///             LimitNOFILE 65536
     ///         }
     ///     }
+    ///
+    /// With `purge systemd_unit` other unit files in `/etc/systemd/system` go; links, drop-ins and what
+    /// packages brought stay.
     pub struct SystemdUnit: "systemd_unit" {
         /// The unit's name with its kind: `backup.timer`.
         [title] pub name: String,
@@ -152,6 +165,8 @@ pub struct ObservedUnit {
     file: Option<Deviation>,
     /// The file is right, and systemd still goes by what was there before.
     is_stale: bool,
+    /// What runs by a file that is to go.
+    running: Vec<String>,
 }
 
 /// The type `systemd_unit`.
@@ -169,7 +184,8 @@ impl ResourceType for SystemdUnitType {
         let look = |(at, unit): (usize, &&SystemdUnit)| {
             let file = look(host, unit)?;
             let is_stale = stale.as_ref().map_err(|failure| ObserveError::NotYet(failure.clone()))?.get(at).copied().unwrap_or_default();
-            Ok(ObservedUnit { is_stale: is_stale && file.is_none(), file })
+            let running = if file.is_some() && leaves(host, unit)? { Systemd::of(host)?.running(&unit.name)? } else { Vec::new() };
+            Ok(ObservedUnit { is_stale: is_stale && file.is_none(), file, running })
         };
         desired.iter().enumerate().map(look).collect()
     }
@@ -177,7 +193,8 @@ impl ResourceType for SystemdUnitType {
     fn diff(&self, _desired: &SystemdUnit, observed: &ObservedUnit) -> Vec<Change> {
         let file = observed.file.as_ref().map(|deviation| deviation.change("content"));
         let reload = observed.is_stale.then(|| Change::update("loaded", "an earlier version", "this version"));
-        file.into_iter().chain(reload).collect()
+        let stop = (!observed.running.is_empty()).then(|| Change::delete(RUNNING_UNITS, observed.running.join(", ")));
+        stop.into_iter().chain(file).chain(reload).collect()
     }
 
     fn apply(&self, host: &Host, work: &Work<'_, Self>) -> Result<(), Failure> {
@@ -197,11 +214,36 @@ impl ResourceType for SystemdUnitType {
     fn footprint(&self, desired: &SystemdUnit) -> Footprint {
         let path = desired.path();
         let footprint = Footprint::default().own(format!("path:{path}")).provide(format!("unit-file:{}", desired.name));
+        // What systemd has read of it, and whether it runs, no file says.
+        let footprint = footprint.write(format!("systemd:{path}"));
         footprint.need(format!("path:{}", desired.dropin_folder().unwrap_or_else(|| FOLDER.to_owned())))
     }
 
+    fn disruption(&self, changes: &[Change], _refresh: Option<Effect>) -> Option<Disruption> {
+        changes.iter().any(|change| change.attribute == RUNNING_UNITS).then_some(Disruption::Stop)
+    }
+
     fn nature(&self) -> Nature {
-        Nature { serial: true, batch: true, ..Nature::default() }
+        Nature { serial: true, batch: true, file_level: true, ..Nature::default() }
+    }
+
+    fn removable(&self) -> Option<Listing<Host>> {
+        Some(|host| {
+            let units = files_in(host, FOLDER, "")?.into_iter();
+            Ok(units.filter(|unit| unit_suffix(&unit.title).is_some() && is_unit_name(&unit.title)).collect::<Vec<_>>().into())
+        })
+    }
+
+    fn unsaid(&self, host: &Host, _described: &[Described]) -> Result<Vec<Unsaid>, Failure> {
+        let mut unsaid = Vec::new();
+        for entry in host.list(FOLDER)?.unwrap_or_default() {
+            let folder = entry.name.to_string_lossy().into_owned();
+            if folder.ends_with(".d") {
+                let why = "drop-ins are not listed; `dropin=NAME` manages one";
+                unsaid.extend(undescribed(host, (&format!("{FOLDER}/{folder}"), ".conf"), &[], why)?);
+            }
+        }
+        Ok(unsaid)
     }
 
     fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
@@ -222,6 +264,19 @@ impl ResourceType for SystemdUnitType {
 
 fn has_systemd(host: &Host) -> bool {
     host.is_machine() && host.stat(RUNNING).is_ok_and(|found| found.is_some())
+}
+
+/// Whether a unit as such goes with the file: nobody else has one of its name.
+fn leaves(host: &Host, unit: &SystemdUnit) -> Result<bool, Failure> {
+    if unit.ensure == Ensure::Present || unit.dropin.is_some() || !has_systemd(host) {
+        return Ok(false);
+    }
+    for folder in OTHERS {
+        if host.stat_followed(format!("{folder}/{}", unit.name))?.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn look(host: &Host, unit: &SystemdUnit) -> Result<Option<Deviation>, ObserveError> {
@@ -246,6 +301,9 @@ fn settle(host: &Host, work: &Work<'_, SystemdUnitType>) -> Result<(), Failure> 
         && host.stat_followed(folder)?.is_none()
     {
         host.create_folder(folder, Ownership { mode: Some(0o755), ..Ownership::default() })?;
+    }
+    if leaves(host, unit)? {
+        Systemd::of(host)?.retire(host, &unit.name, &work.observed.running, STOP_TIME)?;
     }
     unit.file(host)?.settle(host)?;
     let emptied = |folder: &String| host.list(folder).is_ok_and(|entries| entries.is_some_and(|entries| entries.is_empty()));

@@ -32,16 +32,29 @@ impl Edited {
     }
 }
 
+/// The file that a resource edits, and what holds for the whole edit.
+pub struct Target<'a> {
+    /// The file.
+    pub path: &'a AbsolutePath,
+    /// Whether the values are there or not.
+    pub ensure: Ensure,
+    /// Whether a missing file is made.
+    pub creates: bool,
+    /// Whether a secret is among the values.
+    pub is_secret: bool,
+}
+
+impl Target<'_> {
+    /// Whether values are to come into a file that may be missing.
+    fn makes_file(&self) -> bool {
+        self.creates && self.ensure == Ensure::Present
+    }
+}
+
 /// The attributes of a type that edits a text file.
 pub trait TextEdit: Attributes + Send + Sync + 'static {
-    /// The file.
-    fn path(&self) -> &AbsolutePath;
-    /// Whether the values are there or not.
-    fn ensure(&self) -> Ensure;
-    /// Whether a missing file is made.
-    fn creates(&self) -> bool;
-    /// Whether a secret is among the values.
-    fn is_secret(&self) -> bool;
+    /// The file that is edited.
+    fn target(&self) -> Target<'_>;
     /// What the values are called, each in the file's own way.
     fn parts(&self) -> Vec<String>;
     /// Makes a text what it shall be. A missing file is an empty text. Pure.
@@ -73,8 +86,8 @@ impl<T: TextEdit> ResourceType for EditorType<T> {
     type Observed = ObservedText;
 
     fn observe(&self, host: &Host, desired: &[&T]) -> Vec<Result<ObservedText, ObserveError>> {
-        let texts = Texts::read(host, desired.iter().map(|desired| desired.path()));
-        desired.iter().map(|desired| observe(host, *desired, texts.get(desired.path())?)).collect()
+        let texts = Texts::read(host, desired.iter().map(|desired| desired.target().path));
+        desired.iter().map(|desired| observe(host, *desired, texts.get(desired.target().path)?)).collect()
     }
 
     fn diff(&self, _desired: &T, observed: &ObservedText) -> Vec<Change> {
@@ -88,7 +101,7 @@ impl<T: TextEdit> ResourceType for EditorType<T> {
     fn apply_batch(&self, host: &Host, works: &[Work<'_, Self>]) -> Vec<Result<(), Failure>> {
         let mut files: BTreeMap<&AbsolutePath, Vec<usize>> = BTreeMap::new();
         for (at, work) in works.iter().enumerate() {
-            files.entry(work.desired.path()).or_default().push(at);
+            files.entry(work.desired.target().path).or_default().push(at);
         }
         let mut results: Vec<Result<(), Failure>> = works.iter().map(|_| Ok(())).collect();
         for members in files.into_values() {
@@ -101,14 +114,14 @@ impl<T: TextEdit> ResourceType for EditorType<T> {
     }
 
     fn footprint(&self, desired: &T) -> Footprint {
-        let path = desired.path();
-        let makes_file = desired.creates() && desired.ensure() == Ensure::Present;
+        let target = desired.target();
+        let path = target.path;
         let parts = desired.parts().into_iter().map(|part| format!("path:{path}#{part}"));
-        parts.fold(part_footprint(path, makes_file), Footprint::write)
+        parts.fold(part_footprint(path, target.makes_file()), Footprint::write)
     }
 
     fn nature(&self) -> Nature {
-        Nature { lots: true, ..Nature::default() }
+        Nature { lots: true, file_level: true, ..Nature::default() }
     }
 
     fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
@@ -120,8 +133,9 @@ impl<T: TextEdit> ResourceType for EditorType<T> {
 }
 
 fn observe<T: TextEdit>(host: &Host, desired: &T, text: Option<&str>) -> Result<ObservedText, ObserveError> {
-    let path = desired.path();
-    if text.is_none() && !desired.creates() && desired.ensure() == Ensure::Present {
+    let target = desired.target();
+    let path = target.path;
+    if text.is_none() && !target.creates && target.ensure == Ensure::Present {
         return Err(ObserveError::NotYet(missing(path)));
     }
     let edited = desired.edit(text.unwrap_or_default()).map_err(|failure| in_file(path, failure))?;
@@ -134,8 +148,8 @@ fn observe<T: TextEdit>(host: &Host, desired: &T, text: Option<&str>) -> Result<
 /// Edits one file for several resources with one write. What one of them cannot do keeps nobody else from it.
 fn write<T: TextEdit>(host: &Host, edits: &[&T]) -> Vec<Result<(), Failure>> {
     let Some(first) = edits.first() else { return Vec::new() };
-    let path = first.path();
-    let content = if edits.iter().any(|edit| edit.is_secret()) { Content::Secret } else { Content::Open };
+    let path = first.target().path;
+    let content = if edits.iter().any(|edit| edit.target().is_secret) { Content::Secret } else { Content::Open };
     let made = RefCell::new(Vec::new());
     let written = edit_text(host, path.as_path(), content, |old| {
         let mut text: Option<String> = None;

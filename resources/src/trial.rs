@@ -8,12 +8,18 @@ use keel_engine::change::Change;
 use keel_engine::resource::{ResourceType, Work};
 use keel_engine::value::{Map, Value};
 
+use crate::haproxy::scratch_balancer::Balancer;
 use crate::host::Host;
+use crate::mysql::scratch_server;
 
 /// A host below a folder that goes when the test ends.
 pub(crate) struct Trial {
     pub(crate) host: Host,
     folder: tempfile::TempDir,
+    /// The database server, for as long as this is its host.
+    _server: Option<scratch_server::Turn>,
+    /// The load balancer of this host.
+    _balancer: Option<Balancer>,
 }
 
 /// A list of texts as a manifest has it.
@@ -32,7 +38,7 @@ fn shown(change: &Change) -> String {
 impl Trial {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { host: Host::new(folder.path()), folder }
+        Self { host: Host::new(folder.path()), folder, _server: None, _balancer: None }
     }
 
     /// One for tools that only root can use; none, with a word on it, for everybody else.
@@ -42,6 +48,33 @@ impl Trial {
             let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: only root can run this test\n");
         }
         root.then(Self::new)
+    }
+
+    /// One for the tools of Pacemaker; none, with a word on it, where they are not installed.
+    pub(crate) fn with_pacemaker() -> Option<Self> {
+        let is_there = std::path::Path::new("/usr/sbin/crm_simulate").exists();
+        if !is_there {
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: pacemaker-cli-utils is not installed\n");
+        }
+        is_there.then(Self::new)
+    }
+
+    /// One with a MariaDB that holds what [`scratch_server`] says; none, with a word on it, where it is not installed.
+    pub(crate) fn with_mariadb() -> Option<Self> {
+        if !scratch_server::is_possible() {
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: not root, or mariadb-server-core is not installed\n");
+            return None;
+        }
+        let mut trial = Self::new();
+        trial._server = Some(scratch_server::lend_to(&trial.host));
+        Some(trial)
+    }
+
+    /// One with a stand-in for HAProxy.
+    pub(crate) fn with_balancer() -> Self {
+        let mut trial = Self::new();
+        trial._balancer = Some(Balancer::lend_to(&trial.host));
+        trial
     }
 
     pub(crate) fn path(&self, path: &str) -> PathBuf {

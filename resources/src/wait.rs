@@ -38,9 +38,9 @@ attributes! {
         /// A command that succeeds, as a list of arguments, the program first. It must only look.
         pub command: Vec<String>,
         /// How long to wait at most; at least a second.
-        pub timeout: Span = Span(Duration::from_secs(300)),
+        [how] pub timeout: Span = Span(Duration::from_secs(300)),
         /// How long to wait between two looks.
-        pub interval: Span = Span(Duration::from_secs(2)),
+        [how] pub interval: Span = Span(Duration::from_secs(2)),
     }
     check |desired| {
         let mut errors = Vec::new();

@@ -1,9 +1,10 @@
 //! Files that a resource writes whole and nobody else has a part in.
 
 use keel_engine::change::{Change, Shown};
-use keel_engine::resource::{Failure, ObserveError};
+use keel_engine::resource::{Described, Failure, ObserveError, Unsaid};
+use keel_engine::value::Map;
 
-use crate::host::{Backup, Host, NewFile, Ownership};
+use crate::host::{Backup, FileKind, Host, NewFile, Ownership};
 
 /// The mode of a file with a secret in it.
 const SECRET_MODE: u32 = 0o600;
@@ -72,7 +73,10 @@ impl WholeFile {
     /// # Errors
     /// As [`Host::replace`] and [`Host::remove`]; the old file is whole then.
     pub(crate) fn settle(&self, host: &Host) -> Result<(), Failure> {
-        let Some(bytes) = &self.wanted else { return host.remove(&self.path).map(drop) };
+        let Some(bytes) = &self.wanted else {
+            let backup = if self.is_secret { Backup::None } else { Backup::Store };
+            return host.remove_file(&self.path, backup).map(drop);
+        };
         let new = NewFile::of(bytes);
         if !self.is_secret {
             return host.replace(&self.path, &new);
@@ -80,6 +84,34 @@ impl WholeFile {
         let ownership = Ownership { mode: Some(SECRET_MODE), ..Ownership::default() };
         host.replace(&self.path, &NewFile { backup: Backup::None, ownership, ..new })
     }
+}
+
+/// The files of a folder, without this end, as things that only their names say something of.
+///
+/// # Errors
+/// The folder cannot be read.
+pub(crate) fn files_in(host: &Host, folder: &str, end: &str) -> Result<Vec<Described>, Failure> {
+    let mut found = Vec::new();
+    for entry in host.list(folder)?.unwrap_or_default() {
+        let file = entry.name.to_string_lossy().into_owned();
+        let Some(name) = file.strip_suffix(end).filter(|name| !name.is_empty() && !name.starts_with('.')) else { continue };
+        if host.stat(format!("{folder}/{file}"))?.is_some_and(|stat| stat.kind == FileKind::File) {
+            found.push(Described { title: name.to_owned(), attributes: Map::new() });
+        }
+    }
+    Ok(found)
+}
+
+/// The files of a folder whose names end so that none of the things described stands for.
+pub(crate) fn undescribed(
+    host: &Host,
+    (folder, end): (&str, &str),
+    described: &[Described],
+    why: &'static str,
+) -> Result<Vec<Unsaid>, Failure> {
+    let files = files_in(host, folder, end)?.into_iter();
+    let others = files.filter(|file| described.iter().all(|thing| thing.title != file.title));
+    Ok(others.map(|file| Unsaid { what: format!("{folder}/{}{end}", file.title), why }).collect())
 }
 
 impl Deviation {

@@ -1,18 +1,20 @@
 //! `xml_value`: values in XML files.
 
-mod document;
+pub(crate) mod document;
 mod edit;
+mod listing;
 mod path;
 
 use indexmap::IndexMap;
 use keel_engine::attributes::{AbsolutePath, AttributeError};
 use keel_engine::change::{Change, Shown};
 use keel_engine::resource::Failure;
+use keel_engine::value::Map;
 
 use crate::ensure::Ensure;
 use crate::file::check_path;
 use crate::ini::Setting;
-use crate::text_edit::{Edited, EditorType, TextEdit, looks_secret};
+use crate::text_edit::{Edited, EditorType, Target, TextEdit, described, looks_secret};
 use path::XmlPath;
 
 keel_engine::attributes! {
@@ -103,20 +105,9 @@ impl XmlValue {
 }
 
 impl TextEdit for XmlValue {
-    fn path(&self) -> &AbsolutePath {
-        &self.path
-    }
-
-    fn ensure(&self) -> Ensure {
-        self.ensure
-    }
-
-    fn creates(&self) -> bool {
-        self.create
-    }
-
-    fn is_secret(&self) -> bool {
-        self.values.values().any(Setting::is_secret)
+    fn target(&self) -> Target<'_> {
+        let is_secret = self.values.values().any(Setting::is_secret);
+        Target { path: &self.path, ensure: self.ensure, creates: self.create, is_secret }
     }
 
     fn parts(&self) -> Vec<String> {
@@ -132,6 +123,10 @@ impl TextEdit for XmlValue {
             }
         }
         Ok(Edited::of(changes, edited))
+    }
+
+    fn describe(text: &str) -> Option<Map> {
+        Some(described(listing::listing(text)))
     }
 }
 

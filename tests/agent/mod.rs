@@ -1,11 +1,13 @@
 //! The agent under test: the real program `keel`, with a scratch folder for the host's root.
 //!
 //! - [`AgentHost`]: a host that has joined, its folders and its runs.
+//! - [`AgentHost::furnish`]: makes it a machine of its own, on which commands run.
 //! - [`Line`]: the network between it and the server, which a test can cut.
 
 mod line;
+mod machine;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -26,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct AgentHost {
     root: TempDir,
     name: String,
+    /// The folder that it has in common with others, if it is a machine of its own.
+    shared: Option<PathBuf>,
 }
 
 /// An agent that stays; it is ended when dropped.
@@ -52,16 +56,44 @@ impl AgentHost {
     }
 
     fn join_at(server: &CatalogServer, address: &str, name: &str) -> Self {
+        let host = Self::alone(name);
+        let token = server.token(&["--host", name]);
+        let output = host.enroll(server, address, &["--token", &token]).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+        host
+    }
+
+    /// A host that has not joined.
+    ///
+    /// # Panics
+    /// There is no room for it.
+    pub fn alone(name: &str) -> Self {
         let root = tempfile::Builder::new().prefix("keel-agent-").tempdir().unwrap();
         std::fs::create_dir(root.path().join("etc")).unwrap();
         std::fs::write(root.path().join("etc/hostname"), format!("{name}\n")).unwrap();
-        let host = Self { root, name: name.to_owned() };
+        Self { root, name: name.to_owned(), shared: None }
+    }
+
+    /// `keel agent enroll` at a server, about to run.
+    ///
+    /// # Panics
+    /// The server does not say who it is.
+    pub fn enroll(&self, server: &CatalogServer, address: &str, more: &[&str]) -> Command {
         let published: Value = server.agent(None).get("/v1/authority").unwrap().json();
-        let fingerprint = published["fingerprint"].as_str().unwrap().to_owned();
-        let token = server.token(&["--host", name]);
-        let output = host.keel(&["agent", "enroll", "--server", address, "--fingerprint", &fingerprint, "--token", &token]);
-        assert!(output.status.success(), "{}", text(&output));
-        host
+        let fingerprint = published["fingerprint"].as_str().unwrap();
+        self.command(&[&["agent", "enroll", "--server", address, "--fingerprint", fingerprint], more].concat())
+    }
+
+    /// Makes it a machine of its own: its folder is the root of all that runs on it, and `/shared` there is a folder that it
+    /// has in common with others. Only root may do that.
+    ///
+    /// # Panics
+    /// The folders cannot be made.
+    #[must_use]
+    pub fn furnish(mut self, shared: &Path) -> Self {
+        machine::furnish(self.root.path());
+        self.shared = Some(shared.to_owned());
+        self
     }
 
     /// The host's name.
@@ -112,8 +144,12 @@ impl AgentHost {
 
     /// `keel` on the host, about to run.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(keel());
-        command.args(arguments).arg("--root").arg(self.root.path()).current_dir("/").stdin(Stdio::null());
+        let mut command = match &self.shared {
+            None => Command::new(keel()),
+            Some(shared) => machine::inside(self.root.path(), shared),
+        };
+        let root = self.shared.as_ref().map_or(self.root.path(), |_| Path::new("/"));
+        command.args(arguments).arg("--root").arg(root).current_dir("/").stdin(Stdio::null());
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command
     }
@@ -196,6 +232,22 @@ impl Agent {
     /// What it wrote so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Ends it and all that it started, as a loss of power would.
+    ///
+    /// # Panics
+    /// It is gone already.
+    pub fn kill_with_all(mut self) {
+        let mut processes = machine::descendants(self.child.id());
+        processes.insert(0, self.child.id());
+        // All are stopped first, so that nobody goes on who sees another one end.
+        for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
+            for process in &processes {
+                let _ = kill(Pid::from_raw(i32::try_from(*process).unwrap()), signal);
+            }
+        }
+        self.child.wait().unwrap();
     }
 
     /// Its process.

@@ -6,14 +6,19 @@
 //!
 //! `cargo run --release -p keel-tests --bin bench`, with `KEEL_BIN` naming the program (and `KEEL_SERVER_BIN`
 //! the server, for the agent); `-- graph` and the
-//! like measure one part.
+//! like measure one part. `-- fleet` also has Puppet compile, where there is one (or `KEEL_PUPPET` names it), and with
+//! `KEEL_FLEET=100` makes its fleets a hundred times smaller.
 
 mod agent;
+mod cluster;
 mod files;
+mod fleet;
+mod fleet_site;
 mod graph;
 mod loops;
 mod measure;
 mod mixed;
+mod puppet;
 mod table;
 
 use std::io::Write;
@@ -22,7 +27,7 @@ use std::process::ExitCode;
 use keel_tests::program::keel;
 
 /// What can be measured by itself.
-const PARTS: [&str; 5] = ["fixed", "files", "graph", "mixed", "agent"];
+const PARTS: [&str; 7] = ["fixed", "files", "graph", "mixed", "cluster", "agent", "fleet"];
 
 /// What can go wrong in a benchmark: anything, and all of it ends it.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -56,7 +61,9 @@ fn measure_parts(parts: &[&str]) -> Result<()> {
             "graph" => graph::rows()?,
             "fixed" => files::fixed_costs(&keel())?,
             "files" => files::rows(&keel())?,
+            "cluster" => cluster::rows(&keel())?,
             "agent" => agent::rows(&keel())?,
+            "fleet" => fleet::rows(&keel())?,
             _ => mixed::rows(&keel())?,
         })?;
     }

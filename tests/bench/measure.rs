@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 
@@ -16,6 +16,8 @@ const RUNS: usize = 5;
 pub(crate) struct Cost {
     /// Time on the processor, user and system.
     pub(crate) cpu: Duration,
+    /// Time that passed.
+    pub(crate) wall: Duration,
     /// The most memory it had.
     pub(crate) peak_kib: i64,
 }
@@ -24,7 +26,9 @@ pub(crate) struct Cost {
 /// since the system adds up children and remembers only the largest.
 pub(crate) fn measure_here(command: &[&str]) -> Result<()> {
     let (program, arguments) = command.split_first().ok_or("nothing to measure")?;
+    let begun = Instant::now();
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).output()?;
+    let wall = begun.elapsed();
     if !output.status.success() {
         let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
         let last: Vec<&str> = said.lines().rev().take(5).collect();
@@ -32,7 +36,8 @@ pub(crate) fn measure_here(command: &[&str]) -> Result<()> {
     }
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let micros = |time: nix::sys::time::TimeVal| time.tv_sec() * 1_000_000 + time.tv_usec();
-    let text = format!("{} {}\n", micros(usage.user_time()) + micros(usage.system_time()), usage.max_rss());
+    let cpu = micros(usage.user_time()) + micros(usage.system_time());
+    let text = format!("{cpu} {} {}\n", wall.as_micros(), usage.max_rss());
     std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes())?;
     Ok(())
 }
@@ -44,8 +49,8 @@ pub(crate) fn cost(command: &[&str]) -> Result<Cost> {
         return Err(format!("{} did not succeed", command.join(" ")).into());
     }
     let text = String::from_utf8(output.stdout)?;
-    let (micros, peak) = text.trim().split_once(' ').ok_or("a measurement without figures")?;
-    Ok(Cost { cpu: Duration::from_micros(micros.parse()?), peak_kib: peak.parse()? })
+    let [cpu, wall, peak] = text.split_whitespace().collect::<Vec<_>>().try_into().map_err(|_| "a measurement without figures")?;
+    Ok(Cost { cpu: Duration::from_micros(cpu.parse()?), wall: Duration::from_micros(wall.parse()?), peak_kib: peak.parse()? })
 }
 
 /// The cost of one run of a bare loop.

@@ -24,7 +24,7 @@ impl Row {
             work: work.to_owned(),
             base: milliseconds(base.cpu),
             keel: milliseconds(keel.cpu),
-            measured: format!("{ratio:.1}x"),
+            measured: if ratio < 0.95 { format!("{ratio:.3}x") } else { format!("{ratio:.1}x") },
             goal: format!("<= {goal}x"),
             met: ratio <= goal,
         }
@@ -54,6 +54,11 @@ impl Row {
     }
 }
 
+/// Says something beside the rows.
+pub(crate) fn say(text: &str) -> Result<()> {
+    Ok(writeln!(std::io::stdout(), "{text}")?)
+}
+
 /// Prints the names of the columns.
 pub(crate) fn print_head() -> Result<()> {
     print_cells(["work", "loop", "keel", "measured", "goal", ""])
@@ -65,7 +70,7 @@ pub(crate) fn print(rows: &[Row]) -> Result<()> {
 }
 
 fn print_cells([work, base, keel, measured, goal, met]: [&str; 6]) -> Result<()> {
-    let line = format!("{work:<58} {base:>10} {keel:>10} {measured:>10} {goal:>10} {met}");
+    let line = format!("{work:<66} {base:>10} {keel:>10} {measured:>10} {goal:>10} {met}");
     Ok(writeln!(std::io::stdout(), "{}", line.trim_end())?)
 }
 

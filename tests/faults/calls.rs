@@ -78,8 +78,8 @@ impl Call {
             libc::SYS_openat | libc::SYS_openat2 | libc::SYS_open if self.flags() & (libc::O_CREAT | libc::O_TRUNC) == 0 => Act::Open,
             libc::SYS_openat | libc::SYS_openat2 | libc::SYS_open => Act::Create,
             libc::SYS_read | libc::SYS_pread64 | libc::SYS_getdents64 => Act::Read,
-            libc::SYS_write | libc::SYS_pwrite64 | libc::SYS_writev | libc::SYS_ftruncate => Act::Write,
-            libc::SYS_fsync | libc::SYS_fdatasync => Act::Sync,
+            libc::SYS_write | libc::SYS_pwrite64 | libc::SYS_writev | libc::SYS_ftruncate | libc::SYS_copy_file_range => Act::Write,
+            libc::SYS_fsync | libc::SYS_fdatasync | libc::SYS_syncfs => Act::Sync,
             libc::SYS_renameat | libc::SYS_renameat2 | libc::SYS_rename => Act::Rename,
             libc::SYS_unlinkat | libc::SYS_unlink | libc::SYS_rmdir => Act::Remove,
             libc::SYS_mkdirat | libc::SYS_mkdir => Act::Make,
@@ -107,6 +107,7 @@ impl Call {
             libc::SYS_openat | libc::SYS_openat2 | libc::SYS_renameat | libc::SYS_renameat2 | libc::SYS_unlinkat => self.at(0, 1)?,
             libc::SYS_mkdirat | libc::SYS_fchownat | libc::SYS_fchmodat | libc::SYS_utimensat => self.at(0, 1)?,
             libc::SYS_newfstatat | libc::SYS_statx | libc::SYS_readlinkat => self.at(0, 1)?,
+            libc::SYS_copy_file_range => self.descriptor(2)?,
             _ => self.descriptor(0)?,
         };
         let to = match self.number {

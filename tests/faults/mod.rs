@@ -10,6 +10,7 @@ mod killed;
 mod machine;
 mod processes;
 mod racer;
+mod racer_of_files;
 mod refused;
 mod scratch;
 mod seed;
@@ -18,7 +19,9 @@ mod surroundings;
 mod tracer;
 mod trial;
 
+pub(crate) use seed::Seed;
+
 /// Whether the long forms are asked for, with `KEEL_FAULTS=all`.
-fn is_thorough() -> bool {
+pub(crate) fn is_thorough() -> bool {
     std::env::var("KEEL_FAULTS").is_ok_and(|value| value == "all")
 }

@@ -48,7 +48,9 @@ fn refuse_at(trial: &Trial, point: usize, turn: usize) -> Option<(Option<Refusal
     let (root, mut count, mut reached, mut refusal) = (trial.scratch.root(), 0, false, None);
     let mut watcher = |call: &Call| {
         let Some(errors) = call.act().map(errors).filter(|errors| !errors.is_empty()) else { return Verdict::Go };
-        let Some(deed) = call.deed().filter(|deed| deed.path.starts_with(&root) || deed.path == Path::new("")) else { return Verdict::Go };
+        let is_host =
+            |deed: &Deed| deed.path.starts_with(&root) && !trial.subject.is_borrowed(deed.path.strip_prefix(&root).unwrap_or(&root));
+        let Some(deed) = call.deed().filter(|deed| is_host(deed) || deed.path == Path::new("")) else { return Verdict::Go };
         count += 1;
         if count != point + 1 {
             return Verdict::Go;

@@ -7,9 +7,11 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use keel_tests::program::keel;
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::ptrace::{self, Options};
@@ -69,20 +71,22 @@ pub(crate) fn follow(line: &[&str], said: &Path, watcher: &mut dyn Watcher) -> E
     let output = File::create(said).unwrap();
     let mut command = Command::new("/bin/sh");
     // The shell waits until it is followed; the stop at its exec is where following begins.
-    command.args(["-c", "read go; exec \"$@\"", "sh"]).args(line).env_clear().current_dir("/");
+    command.args(["-c", "read go; exec \"$@\"", "sh"]).args(line).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").current_dir("/");
     let child = command.stdin(Stdio::piped()).stdout(output.try_clone().unwrap()).stderr(output).spawn();
     let mut child = child.unwrap();
     let leader = Pid::from_raw(i32::try_from(child.id()).unwrap());
     let options = Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_TRACECLONE | Options::PTRACE_O_TRACEEXEC | Options::PTRACE_O_EXITKILL;
     ptrace::seize(leader, options).unwrap();
     child.stdin.take().unwrap().write_all(b"\n").unwrap();
-    let code = Following { leader, inside: HashMap::new(), watcher }.follow();
+    let code = Following { leader, is_keel: false, inside: HashMap::new(), watcher }.follow();
     Ended { code, said: String::from_utf8_lossy(&std::fs::read(said).unwrap()).into_owned() }
 }
 
 /// A program that is being followed.
 struct Following<'a> {
     leader: Pid,
+    /// Whether it has become keel.
+    is_keel: bool,
     /// The call that each thread is in.
     inside: HashMap<Pid, (Call, Verdict)>,
     watcher: &'a mut dyn Watcher,
@@ -97,6 +101,8 @@ impl Following<'_> {
                 WaitStatus::Signaled(pid, ..) if pid == self.leader => return None,
                 WaitStatus::PtraceSyscall(pid) => self.at_call(pid),
                 WaitStatus::PtraceEvent(pid, _, event) if event == libc::PTRACE_EVENT_EXEC => {
+                    // What leads to keel is nobody's concern.
+                    self.is_keel |= is_keel(pid);
                     // What stops next is the end of the very call that began the program.
                     self.inside.insert(pid, (Call::of(pid, libc::SYS_execve, [0; 6]), Verdict::Go));
                     resume(pid, None);
@@ -116,7 +122,7 @@ impl Following<'_> {
                 let r = &registers;
                 let number = i64::from_ne_bytes(r.orig_rax.to_ne_bytes());
                 let call = Call::of(pid, number, [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9]);
-                let verdict = self.watcher.enter(&call);
+                let verdict = if self.is_keel { self.watcher.enter(&call) } else { Verdict::Go };
                 match verdict {
                     Verdict::Go => {}
                     Verdict::Kill(tools) => {
@@ -145,6 +151,12 @@ impl Following<'_> {
         }
         resume(pid, None);
     }
+}
+
+/// Whether a process runs the program under test, whatever its path is there.
+fn is_keel(pid: Pid) -> bool {
+    let identity = |path: &Path| path.metadata().map(|found| (found.dev(), found.ino())).ok();
+    identity(Path::new(&format!("/proc/{pid}/exe"))).is_some_and(|running| Some(running) == identity(&keel()))
 }
 
 /// Lets a thread go on to its next stop; one that was killed meanwhile needs no leave.

@@ -1,8 +1,18 @@
 //! A subject between the state that its runs begin with and the one that an unharmed run brings.
 
-use super::scratch::{Scratch, Tree};
+use std::process::{Command, Stdio};
+
+use super::scratch::{Done, Scratch, Tree};
 use super::subjects::Subject;
 use super::tracer::{Ended, Watcher, follow};
+
+/// A run of a subject that nobody disturbs.
+pub(crate) fn command_of(subject: &Subject, scratch: &Scratch) -> Command {
+    let line = subject.line(scratch);
+    let mut command = Command::new(&line[0]);
+    command.args(&line[1..]).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").current_dir("/").stdin(Stdio::null());
+    command
+}
 
 /// A subject whose end is known.
 pub(crate) struct Trial {
@@ -17,7 +27,7 @@ impl Trial {
     pub(crate) fn of(subject: &'static Subject) -> Option<Self> {
         let scratch = subject.scratch()?;
         let before = scratch.tree();
-        scratch.run("apply").expect(0, subject.name);
+        Done::of(&mut command_of(subject, &scratch)).expect(0, subject.name);
         let after = scratch.tree();
         assert_ne!(before, after, "{} changes nothing", subject.name);
         Some(Self { subject, scratch, before, after })
@@ -26,7 +36,7 @@ impl Trial {
     /// A run from the first state under a watcher.
     pub(crate) fn follow(&self, watcher: &mut dyn Watcher) -> Ended {
         self.subject.lay(&self.scratch);
-        let line = self.scratch.line("apply");
+        let line = self.subject.line(&self.scratch);
         let line: Vec<&str> = line.iter().map(String::as_str).collect();
         follow(&line, &self.scratch.folder().join("said"), watcher)
     }
@@ -35,7 +45,7 @@ impl Trial {
     pub(crate) fn torn(&self) -> Option<String> {
         let mut torn = self.scratch.tree().torn(&self.before, &self.after);
         let strays = self.scratch.strays();
-        torn.retain(|path| !self.subject.is_foreign(path) && !strays.contains(path));
+        torn.retain(|path| !self.subject.is_foreign(path) && !strays.iter().any(|stray| path.starts_with(stray)));
         (!torn.is_empty()).then(|| format!("torn: {torn:?}"))
     }
 
@@ -54,7 +64,7 @@ impl Trial {
 
     /// Makes the next run, undisturbed, and says what is wrong with it.
     pub(crate) fn faults_of_next(&self) -> Vec<String> {
-        let next = self.scratch.run("apply");
+        let next = Done::of(&mut command_of(self.subject, &self.scratch));
         let ended = (next.code != 0).then(|| format!("ended with {}: {}", next.code, next.said));
         let faults = [ended, self.differing(), self.strays()];
         faults.into_iter().flatten().map(|fault| format!("the next run {fault}")).collect()

@@ -2,7 +2,7 @@
 
 use super::{APPLY, Keel, NotSaid, Row, Said, Sh, Site, row};
 
-pub(super) const ROWS: [Row; 18] = [
+pub(super) const ROWS: [Row; 21] = [
     row(
         "a user is made, without a home, and a second run finds nothing",
         &[Site("user u1 uid=4001"), Keel(APPLY, 2), Sh("test $(id -u u1) = 4001 && ! test -e /home/u1"), Keel(APPLY, 0)],
@@ -116,6 +116,48 @@ pub(super) const ROWS: [Row; 18] = [
     row(
         "a system group is numbered among the system's",
         &[Site("group g24 system=#true"), Keel(APPLY, 2), Sh("test $(getent group g24 | cut -d: -f3) -lt 1000")],
+    ),
+    row(
+        "purged users are people's, with their jobs, and nobody that something declared needs",
+        &[
+            Sh(
+                "useradd u40; useradd u41; useradd u42; useradd -r u43; for u in $(awk -F: '$3>=1000 && $3<60000 {print $1}' /etc/passwd | grep -v '^u4[012]$'); do userdel $u || true; done",
+            ),
+            Sh("echo '1 2 * * * /bin/true' | crontab -u u40 - 2>/dev/null || true"),
+            Site("purge user max=2\npurge cron max=5\nuser u41\nfile \"/srv/of-u42\" owner=u42 content=x"),
+            Keel("plan", 2),
+            Said("- user \"u40\""),
+            NotSaid("\"u42\""),
+            Keel(APPLY, 2),
+            Sh("! id u40 2>/dev/null && id u41 && id u42 && id u43 && id root && id nobody && ! test -s /var/spool/cron/crontabs/u40"),
+            Keel(APPLY, 0),
+        ],
+    ),
+    row(
+        "a purged user's own group goes in the same run, and one of a user that stays does not",
+        &[
+            Sh(
+                "sed -i 's/^USERGROUPS_ENAB.*/USERGROUPS_ENAB no/' /etc/login.defs; useradd -U u60; useradd -U u61; groupadd g62; groupadd g63; useradd -g g63 u63",
+            ),
+            Site("purge user max=99 keep=u61\npurge group max=99"),
+            Keel(APPLY, 2),
+            Sh("sed -i 's/^USERGROUPS_ENAB.*/USERGROUPS_ENAB yes/' /etc/login.defs"),
+            Sh("! id u60 2>/dev/null && ! getent group u60 && ! getent group g62 && ! getent group g63 && id u61 && getent group u61"),
+            Keel(APPLY, 0),
+            Sh("userdel u61"),
+        ],
+    ),
+    row(
+        "more than may be purged is refused before anything is changed, and the flag allows it",
+        &[
+            Sh("useradd u50; useradd u51; useradd u52"),
+            Site("purge user max=2 keep=\"u4*\"\nuser u53"),
+            Keel(APPLY, 1),
+            Said("--purge-max user=3"),
+            Sh("id u50 && id u52 && ! id u53 2>/dev/null"),
+            Keel("apply --purge-max user=3", 2),
+            Sh("! id u50 2>/dev/null && ! id u52 2>/dev/null && id u53"),
+        ],
     ),
     row("a plan makes nobody", &[Site("user u30\ngroup g30"), Keel("plan", 2), Sh("! id u30 2>/dev/null && ! getent group g30")]),
 ];

@@ -2,7 +2,7 @@
 
 use super::{APPLY, Keel, NotSaid, Row, Said, Sh, Site, row};
 
-pub(super) const ROWS: [Row; 29] = [
+pub(super) const ROWS: [Row; 34] = [
     row(
         "an empty file has mode 0644 whatever the umask",
         &[Site("file \"/tmp/row/f\" ensure=file"), Keel(APPLY, 2), Sh("test \"$(stat -c '%a %s' /tmp/row/f)\" = '644 0'"), Keel(APPLY, 0)],
@@ -200,6 +200,53 @@ pub(super) const ROWS: [Row; 29] = [
     row(
         "megabytes of output do not block it",
         &[Site("exec x always=#true {\n command \"/usr/bin/head\" \"-c\" \"9000000\" \"/dev/zero\"\n}"), Keel(APPLY, 2)],
+    ),
+    row(
+        "any path that is there, any success of unless and any failure of onlyif keeps it from running",
+        &[
+            Sh("touch /tmp/row/there"),
+            Site(
+                "exec a {\n command \"/usr/bin/touch\" \"/tmp/row/a\"\n creates \"/tmp/row/none\" \"/tmp/row/there\"\n}\n\
+                 exec b {\n command \"/usr/bin/touch\" \"/tmp/row/b\"\n unless \"false\" \"true\"\n}\n\
+                 exec c {\n command \"/usr/bin/touch\" \"/tmp/row/c\"\n onlyif \"true\" \"false\"\n}",
+            ),
+            Keel(APPLY, 0),
+            Sh("test \"$(ls /tmp/row)\" = there"),
+        ],
+    ),
+    row(
+        "a guard that takes too long fails the command, which does not run",
+        &[
+            Site("exec x timeout=\"1s\" unless=\"sleep 60\" {\n command \"/usr/bin/touch\" \"/tmp/row/x\"\n}"),
+            Keel(APPLY, 4),
+            Sh("! test -e /tmp/row/x && ! pgrep -f 'sleep [6]0'"),
+        ],
+    ),
+    row(
+        "a program without a path is looked for in the system's own folders alone",
+        &[
+            Sh("printf '#!/bin/sh\\ntouch /tmp/row/wrong\\n' >/tmp/row/mytool; chmod 755 /tmp/row/mytool"),
+            Site("exec x always=#true cwd=\"/tmp/row\" {\n command mytool\n}"),
+            Keel(APPLY, 4),
+            Said("mytool"),
+            Sh("! test -e /tmp/row/wrong"),
+        ],
+    ),
+    row(
+        "the environment is clean but for what is given to it",
+        &[
+            Site(
+                "exec x always=#true {\n command \"/bin/sh\" \"-c\" \"env | sort >/tmp/row/env\"\n environment {\n  GREETING \"ahoy there\"\n }\n}",
+            ),
+            Sh("LEAKED=1 LD_LIBRARY_PATH=/nowhere HOME=/elsewhere keel apply /root/site >/dev/null"),
+            Sh(
+                "grep -qx 'GREETING=ahoy there' /tmp/row/env && grep -q '^LC_ALL=C' /tmp/row/env && ! grep -q 'LEAKED\\|^LD_\\|elsewhere' /tmp/row/env",
+            ),
+        ],
+    ),
+    row(
+        "what a command wrote is nobody's concern as long as it succeeds",
+        &[Site("exec x always=#true shell=\"printf 'chat%s' ter\""), Keel(APPLY, 2), NotSaid("chatter")],
     ),
     row(
         "in a plan guards run and commands do not",

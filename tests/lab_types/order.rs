@@ -2,7 +2,7 @@
 
 use super::{APPLY, Keel, NotSaid, Row, Said, Sh, Site, row};
 
-pub(super) const ROWS: [Row; 24] = [
+pub(super) const ROWS: [Row; 29] = [
     row(
         "without relations the order is the manifest's",
         &[
@@ -222,6 +222,58 @@ pub(super) const ROWS: [Row; 24] = [
         &[Site("file \"/tmp/row/a\" content=x noop=#false"), Keel("apply --noop", 2), Sh("! test -e /tmp/row/a")],
     ),
     row(
+        "of an event that is left out and one that happens one refresh comes",
+        &[
+            Site(
+                "file \"/tmp/row/a\" content=x noop=#true notify=(exec)r\nfile \"/tmp/row/b\" content=x notify=(exec)r\n\
+                 exec r refresh_only=#true shell=\"echo x >>/tmp/row/log\"",
+            ),
+            Keel(APPLY, 2),
+            Sh("test $(wc -l </tmp/row/log) = 1 && ! test -e /tmp/row/a"),
+        ],
+    ),
+    row(
+        "of several that stand before several each one comes before each",
+        &[
+            Site(
+                "exec a b always=#true shell=\"echo first >>/tmp/row/log\" {\n before (exec)c (exec)d\n}\n\
+                 exec c d always=#true shell=\"echo then >>/tmp/row/log\"",
+            ),
+            Keel(APPLY, 2),
+            Sh("test \"$(xargs </tmp/row/log)\" = 'first first then then'"),
+        ],
+    ),
+    row(
+        "what fails in a module holds up who requires the module, and nothing else in it",
+        &[
+            Sh(
+                "mkdir -p /root/site/modules/m; printf 'module m {\\n exec bad always=#true { command \"/bin/false\"; }\\n file \"/tmp/row/sibling\" content=x\\n}\\n' >/root/site/modules/m/module.kdl",
+            ),
+            Site("use m\nfile \"/tmp/row/after\" content=x {\n require (module)m\n}"),
+            Keel(APPLY, 6),
+            Sh("test \"$(ls /tmp/row)\" = sibling"),
+        ],
+    ),
+    row(
+        "who notifies a module refreshes all in it that can be",
+        &[
+            Sh(
+                "mkdir -p /root/site/modules/m; printf 'module m {\\n exec a b refresh_only=#true shell=\"echo x >>/tmp/row/log\"\\n file \"/tmp/row/c\" content=x\\n}\\n' >/root/site/modules/m/module.kdl",
+            ),
+            Site("use m\nfile \"/tmp/row/a\" content=x {\n notify (module)m\n}"),
+            Keel(APPLY, 2),
+            Sh("test $(wc -l </tmp/row/log) = 2; rm -r /root/site/modules"),
+        ],
+    ),
+    row(
+        "a plan with something to do says so by its exit code, failures do without being asked",
+        &[
+            Site("file \"/tmp/row/a\" content=x\nexec bad always=#true {\n command \"/bin/false\"\n}"),
+            Keel("plan", 2),
+            Sh("keel apply /root/site >/dev/null; test $? = 4 && keel plan /root/site >/dev/null"),
+        ],
+    ),
+    row(
         "drift and intent are told apart",
         &[
             Site("file \"/tmp/row/a\" content=x"),
@@ -237,10 +289,14 @@ pub(super) const ROWS: [Row; 24] = [
     row(
         "a second run says who holds the lock",
         &[
-            Site("exec slow always=#true {\n command \"/bin/sleep\" \"4\"\n}"),
-            Sh("(keel apply /root/site >/dev/null 2>&1 &) ; sleep 1.5"),
+            Site(
+                "exec slow always=#true shell=\"touch /tmp/row/began; for i in $(seq 600); do test -e /tmp/row/end && exit; sleep 0.1; done\"",
+            ),
+            Sh(
+                "(keel apply /root/site; touch /tmp/row/over) >/tmp/row/out 2>&1 </dev/null & for i in $(seq 600); do test -e /tmp/row/began && exit; sleep 0.1; done; false",
+            ),
             Keel(APPLY, 75),
-            Sh("sleep 4"),
+            Sh("touch /tmp/row/end; for i in $(seq 600); do test -e /tmp/row/over && exit; sleep 0.1; done; false"),
         ],
     ),
     row(

@@ -22,7 +22,7 @@ done
 GNUPGHOME=/tmp/row/good gpg --batch --yes --clearsign --output /tmp/row/repo/InRelease /tmp/row/repo/Release; rm /tmp/row/repo/Release
 "#;
 
-pub(super) const ROWS: [Row; 18] = [
+pub(super) const ROWS: [Row; 21] = [
     row(
         "a new archive is tried out, and one that is not signed or not there leaves nothing behind",
         &[
@@ -123,6 +123,27 @@ pub(super) const ROWS: [Row; 18] = [
             Site("systemd_unit more name=\"u3.service\" dropin=nice ensure=absent"),
             Keel(APPLY, 2),
             Sh("test $(systemctl show -P Nice u3) = 0 && ! test -e /etc/systemd/system/u3.service.d; systemctl stop u3"),
+        ],
+    ),
+    row(
+        "a unit that goes, or is purged, is stopped and disabled first, and one that a package has stays as it runs",
+        &[
+            Sh(
+                "for u in u5 u6; do printf '[Service]\nExecStart=/bin/sleep 1005\n[Install]\nWantedBy=multi-user.target\n' >/etc/systemd/system/$u.service; done",
+            ),
+            Sh("printf '[Service]\nExecStart=/bin/sleep 1%%i\n' >/etc/systemd/system/u7@.service"),
+            Sh("cp /lib/systemd/system/systemd-journald.service /etc/systemd/system/; systemctl daemon-reload"),
+            Sh("systemctl enable -q --now u5 u6 && systemctl start u7@01 u7@02"),
+            Site("systemd_unit \"u5.service\" ensure=absent\npurge systemd_unit max=20 keep=\"lab-*\""),
+            Keel("plan", 2),
+            Said("u7@01.service, u7@02.service -> absent"),
+            Sh("systemctl is-active u5 u6 u7@01 u7@02"),
+            Keel(APPLY, 2),
+            Sh(
+                "! pgrep -f 'sleep [1]005' && ! ls /etc/systemd/system/u[567]* && ! find /etc/systemd/system -name 'u[56].service' | grep .",
+            ),
+            Sh("systemctl is-active systemd-journald && ! test -e /etc/systemd/system/systemd-journald.service"),
+            Keel(APPLY, 0),
         ],
     ),
     row(
@@ -276,6 +297,32 @@ pub(super) const ROWS: [Row; 18] = [
         ],
     ),
     row(
+        "rules that were on trial when a run was killed have to prove themselves again, and are not kept for the boot",
+        &[
+            Sh("nft flush ruleset; nft add table inet kept"),
+            Site(SLOWLY_CUTTING),
+            Sh(KILL_ON_TRIAL),
+            Site(CUTTING),
+            Keel("plan", 2),
+            Said("on trial by a run that was ended"),
+            Keel(APPLY, 4),
+            Said("the old ones are back"),
+            Sh(ALL_OLD),
+        ],
+    ),
+    row(
+        "rules that were on trial when a run was killed go by themselves when their time is over",
+        &[
+            Sh("nft flush ruleset; nft add table inet kept"),
+            Site(SLOWLY_CUTTING),
+            Sh(KILL_ON_TRIAL),
+            // What the timer does then is done now.
+            Sh("timer=$(systemctl list-units --all --plain --no-legend 'keel-nftables-*-revert.timer' | cut -d' ' -f1)
+                systemctl start ${timer%.timer}.service && systemctl stop $timer"),
+            Sh(ALL_OLD),
+        ],
+    ),
+    row(
         "what a host says of itself plans to nothing there",
         &[
             Sh("useradd -m -c 'with {{ braces }}' insp; crontab -l >/dev/null 2>&1; systemctl mask ctrl-alt-del.target >/dev/null 2>&1"),
@@ -288,3 +335,11 @@ pub(super) const ROWS: [Row; 18] = [
 
 const FIREWALL: &str = "nftables firewall content=\"table inet demo {\\n\\tchain out {\\n\\t\\ttype filter hook output priority 0\\n\\t\\ttcp dport 25 drop\\n\\t}\\n}\\n\"";
 const CUTTING: &str = "nftables cut confirm_tcp=\"127.0.0.1:8140\" confirm_timeout=3 content=\"table inet cut {\\n\\tchain out {\\n\\t\\ttype filter hook output priority 0\\n\\t\\ttcp dport 8140 drop\\n\\t}\\n}\\n\"";
+/// The same rules with more time to prove themselves than a run lives.
+const SLOWLY_CUTTING: &str = "nftables cut confirm_tcp=\"127.0.0.1:8140\" confirm_timeout=600 content=\"table inet cut {\\n\\tchain out {\\n\\t\\ttype filter hook output priority 0\\n\\t\\ttcp dport 8140 drop\\n\\t}\\n}\\n\"";
+/// Ends a run while its rules are on trial.
+const KILL_ON_TRIAL: &str = "keel apply /root/site >/dev/null 2>&1 </dev/null & keel=$!
+timeout 120 sh -c 'until nft list tables | grep -q inet.cut; do sleep 0.1; done' && kill -9 $keel; wait $keel; nft list tables | grep -q 'inet cut'";
+/// Nothing of a trial is left: the old rules are there, and no file of it or timer.
+const ALL_OLD: &str = "! nft list tables | grep -q 'inet cut' && nft list tables | grep -q 'inet kept' && ! ls /run/keel-nftables-* 2>/dev/null \
+    && ! systemctl list-timers | grep -q keel-nftables && ! grep -qs 'dport 8140' /etc/nftables.conf";

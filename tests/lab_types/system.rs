@@ -14,7 +14,7 @@ for i in 1 2 3; do build conf-demo $i $i; done
 for i in 1 2; do build image-$i 1 image-$i; done
 "#;
 
-pub(super) const ROWS: [Row; 31] = [
+pub(super) const ROWS: [Row; 33] = [
     row(
         "a package is installed, and a second run finds nothing",
         &[Site("package tree"), Keel(APPLY, 2), Sh("tree --version"), Keel(APPLY, 0)],
@@ -101,6 +101,20 @@ pub(super) const ROWS: [Row; 31] = [
             Site("package conf-demo source=\"/tmp/row/none.deb\""),
             Keel(APPLY, 4),
             Said("/tmp/row/none.deb"),
+        ],
+    ),
+    row(
+        "a package that was cut off while it was unpacked is mended, and what apt refused meanwhile is done",
+        &[
+            Sh(BUILD),
+            Sh("apt-get -q -y install tree >/dev/null; dpkg -i /tmp/row/2.deb >/dev/null"),
+            Sh("sed -i '/^Package: conf-demo$/,/^$/s/^Status: .*/Status: install reinstreq half-installed/' /var/lib/dpkg/status"),
+            Sh("! apt-get -q -y remove tree"),
+            Site("package conf-demo source=\"/tmp/row/1.deb\"\npackage tree ensure=absent"),
+            Keel(APPLY, 2),
+            Sh("test -z \"$(dpkg --audit)\" && ! command -v tree"),
+            Keel(APPLY, 0),
+            Sh("dpkg -P conf-demo"),
         ],
     ),
     row(
@@ -260,6 +274,15 @@ pub(super) const ROWS: [Row; 31] = [
             Site("cron same command=\"/bin/true same\" hour=\"5\" minute=\"5\" ensure=absent"),
             Keel(APPLY, 2),
             Sh("! crontab -l | grep same"),
+        ],
+    ),
+    row(
+        "a crontab that cannot be read fails the jobs in it and no others, and is left as it is",
+        &[
+            Sh("command -v crontab || apt-get -q -y install cron; crontab -r; mkdir -p /var/spool/cron/crontabs/games"),
+            Site("cron a user=games command=\"/bin/true a\" minute=\"1\"\ncron b command=\"/bin/true b\" minute=\"2\""),
+            Keel(APPLY, 6),
+            Sh("test -d /var/spool/cron/crontabs/games && crontab -l | grep -q '/bin/true b'; rmdir /var/spool/cron/crontabs/games"),
         ],
     ),
     row("a job of a user that is not there fails", &[Site("cron x command=\"/bin/true\" minute=\"1\" user=nosuchuser"), Keel(APPLY, 4)]),

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::wire::Wire;
 use super::{Result, site};
-use crate::server::{CatalogServer, Identity};
+use crate::server::{CatalogServer, Identity, delivery};
 
 /// One agent.
 pub(super) struct Agent {
@@ -42,6 +42,16 @@ impl Agent {
         match answer.status {
             200 => Ok(()),
             status => Err(format!("facts: {status} {}", String::from_utf8_lossy(&answer.body)).into()),
+        }
+    }
+
+    /// Delivers the report of a run in which nothing changed.
+    pub(super) async fn report(&self, wire: &mut Wire) -> Result<()> {
+        let body = delivery(&self.host, 1).to_string();
+        let answer = wire.ask("POST", "/v1/reports", "", body.as_bytes()).await?;
+        match answer.status {
+            200 => Ok(()),
+            status => Err(format!("report: {status} {}", String::from_utf8_lossy(&answer.body)).into()),
         }
     }
 

@@ -73,6 +73,7 @@ pub fn run(plan: &Plan) -> Result<Figures> {
     figures.phases.push(measure(&server, "compiles after a push", || compile_ahead(&server, operator.trim(), &hosts, plan))?);
     figures.phases.push(measure(&server, "new catalogs", || runtime.block_on(ask_each(&server, &agents)))?);
     figures.phases.push(measure(&server, "unchanged catalogs", || runtime.block_on(unchanged(&server, &agents, plan)))?);
+    figures.phases.push(measure(&server, "reports", || runtime.block_on(report_each(&server, &agents)))?);
     figures.memory_mib = server.usage().peak_mib;
     server.kill();
     server.resume();
@@ -130,6 +131,18 @@ async fn ask_each(server: &CatalogServer, agents: &[Arc<Agent>]) -> Result<Done>
         let mut wire = Wire::open(address, Arc::clone(&agent.config)).await?;
         let begun = Instant::now();
         agent.ask(&mut wire, 200).await?;
+        Ok(begun.elapsed())
+    };
+    each(agents, AT_ONCE, work).await
+}
+
+/// Every agent delivers a report, on a connection of its own.
+async fn report_each(server: &CatalogServer, agents: &[Arc<Agent>]) -> Result<Done> {
+    let address = server.agents_address();
+    let work = move |agent: Arc<Agent>| async move {
+        let mut wire = Wire::open(address, Arc::clone(&agent.config)).await?;
+        let begun = Instant::now();
+        agent.report(&mut wire).await?;
         Ok(begun.elapsed())
     };
     each(agents, AT_ONCE, work).await

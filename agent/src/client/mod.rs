@@ -9,6 +9,7 @@ pub mod tls;
 
 use std::time::Duration;
 
+use keel_engine::protocol::machine::MACHINE_HEADER;
 use keel_engine::protocol::problem::Problem;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -20,14 +21,16 @@ pub use fault::Fault;
 
 /// How long a connection may take, handshake included.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// How long an idle connection is kept.
-const IDLE_MAX: Duration = Duration::from_secs(30);
+/// How long an idle connection is kept: less than the ten seconds after which the server ends one.
+const IDLE_MAX: Duration = Duration::from_secs(8);
 
 /// A client of one server.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
     address: ServerAddress,
+    /// The machine that it says it runs on.
+    machine: Option<String>,
 }
 
 /// What a request may cost.
@@ -75,7 +78,13 @@ impl Client {
             .pool_idle_timeout(IDLE_MAX)
             .user_agent(concat!("keel/", env!("CARGO_PKG_VERSION")))
             .build();
-        http.map(|http| Self { http, address }).map_err(|error| format!("cannot prepare connections: {}", fault::chain(&error)))
+        http.map(|http| Self { http, address, machine: None })
+            .map_err(|error| format!("cannot prepare connections: {}", fault::chain(&error)))
+    }
+
+    /// The same, which says in every request on which machine it runs.
+    pub fn on_machine(self, machine: Option<String>) -> Self {
+        Self { machine, ..self }
     }
 
     /// The server.
@@ -85,7 +94,8 @@ impl Client {
 
     /// Begins a request; the path starts with a slash.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, self.address.url(path))
+        let request = self.http.request(method, self.address.url(path));
+        self.machine.iter().fold(request, |request, machine| request.header(MACHINE_HEADER, machine))
     }
 
     /// Sends a request and reads its answer.

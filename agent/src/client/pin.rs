@@ -24,6 +24,13 @@ impl Fingerprint {
     }
 }
 
+/// 64 hexadecimal digits, as the server shows it.
+impl std::fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 impl std::str::FromStr for Fingerprint {
     type Err = String;
 
@@ -43,17 +50,24 @@ pub struct Pin {
     fingerprint: Fingerprint,
     provider: Arc<CryptoProvider>,
     root: Mutex<Option<CertificateDer<'static>>>,
+    /// The fingerprint of another root, which was shown in its place.
+    other: Mutex<Option<Fingerprint>>,
 }
 
 impl Pin {
     /// A verifier for a root with this fingerprint.
     pub fn new(fingerprint: Fingerprint) -> Arc<Self> {
-        Arc::new(Self { fingerprint, provider: tls::provider(), root: Mutex::default() })
+        Arc::new(Self { fingerprint, provider: tls::provider(), root: Mutex::default(), other: Mutex::default() })
     }
 
     /// The root, once a handshake has succeeded.
     pub fn root(&self) -> Option<CertificateDer<'static>> {
         self.root.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The fingerprint that the server's authority has, if it is another one than is asked for.
+    pub fn other(&self) -> Option<Fingerprint> {
+        *self.other.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The settings of a client that trusts what this verifier does, and shows no certificate.
@@ -78,7 +92,11 @@ impl ServerCertVerifier for Pin {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let root = intermediates.iter().find(|certificate| Fingerprint::of(certificate) == self.fingerprint);
-        let root = root.ok_or(Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
+        let Some(root) = root else {
+            // Servers show their chain up to the root, which stands last.
+            *self.other.lock().unwrap_or_else(PoisonError::into_inner) = Some(Fingerprint::of(intermediates.last().unwrap_or(end_entity)));
+            return Err(Error::InvalidCertificate(CertificateError::UnknownIssuer));
+        };
         let mut roots = RootCertStore::empty();
         roots.add(root.clone().into_owned())?;
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider)).build();
@@ -142,6 +160,7 @@ mod tests {
         let (ours, other) = (site("keel.example"), site("keel.example"));
         let pin = Pin::new(Fingerprint::of(&ours.root));
         assert!(!verify(&pin, &other.server, &other.root, "keel.example"), "another authority");
+        assert_eq!(pin.other(), Some(Fingerprint::of(&other.root)));
         assert!(!verify(&pin, &other.server, &ours.root, "keel.example"), "the root is shown, but did not issue this");
         assert!(!verify(&pin, &ours.server, &ours.root, "other.example"), "another name");
         assert!(pin.root().is_none(), "nothing is trusted before");

@@ -10,6 +10,7 @@ use keel_manifests::files::{MemoryFiles, SiteFiles};
 
 use crate::cli::{Context, print, print_error};
 use crate::error::{Error, Result};
+use crate::render::counted;
 use crate::render::diagnostics::{self, Sources};
 use crate::render::diff;
 use crate::site_folder::SiteFolder;
@@ -54,7 +55,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
         }
     }
     if broken > 0 {
-        return Err(Error::site(format!("{broken} manifests cannot be read, so they stay as they are")));
+        let stay = if broken == 1 { "so it stays as it is" } else { "so they stay as they are" };
+        return Err(Error::site(format!("{} cannot be read, {stay}", counted(broken, "manifest"))));
     }
     Ok(u8::from(arguments.check && changed > 0))
 }

@@ -1,26 +1,33 @@
 //! `keel inspect`.
 
-use std::path::PathBuf;
+use std::path::{PathBuf, absolute};
 
 use clap::Args;
-use keel_engine::resource::{AnyType, Described};
+use keel_engine::resource::{AnyType, Described, Failure};
 use keel_engine::value::Map;
 use keel_manifests::diagnostic::did_you_mean;
 use keel_resources::host::Host;
+use keel_resources::pacemaker::FAMILY;
+use keel_resources::pacemaker::inventory::unsayable;
 use serde::Serialize;
 
 use crate::cli::{Context, print, print_error, print_json};
 use crate::error::{Error, Result};
+use crate::keepable;
 use crate::render::manifest::manifest;
 
 /// Print what is on this host as a manifest that would keep it.
 ///
-/// What is printed plans to nothing here: the way in for hosts that exist already. Passwords and other
-/// secrets are never printed.
+/// What is printed plans to nothing here: the way in for hosts that exist already. What no manifest can keep as it is
+/// is left out, and said on standard error. Passwords and other secrets are never printed. What can be anywhere is not
+/// listed: give the path of the file (`file`, `ini`, `json_file`, `xml_value` and others) of the checkout (`git`) or
+/// of the environment of Python (`pip`) that you mean. What only a manifest can know (`exec`, `line`, `wait` and others) is refused.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  keel inspect user ada\n  keel inspect --all > manifests/web-1.kdl")]
+#[command(
+    after_help = "Example:\n  keel inspect user ada\n  keel inspect --all > manifests/web-1.kdl\n  keel inspect pcmk --cib cib.xml > manifests/cluster.kdl"
+)]
 pub struct Arguments {
-    /// The resource type.
+    /// The resource type, or `pcmk` for the whole configuration of a Pacemaker cluster.
     #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "TYPE")]
     type_name: Option<String>,
     /// The title of one thing; without it, everything of the type.
@@ -32,6 +39,9 @@ pub struct Arguments {
     /// The folder that is treated as the host's root.
     #[arg(long, value_name = "DIR", default_value = "/")]
     root: PathBuf,
+    /// A file that is taken for the cluster's configuration, as `cibadmin --query` writes it.
+    #[arg(long, value_name = "FILE")]
+    cib: Option<PathBuf>,
     /// Print JSON: a list of types, titles and attributes.
     #[arg(long)]
     json: bool,
@@ -41,7 +51,11 @@ pub struct Arguments {
 struct Found {
     type_name: &'static str,
     title_attribute: &'static str,
+    /// What has to be named where there is no list.
+    asked_by: Option<&'static str>,
     things: Vec<Described>,
+    /// What is there and is not among them, each with the reason.
+    left: Vec<String>,
 }
 
 /// A thing as data.
@@ -64,10 +78,17 @@ impl<'a> Printed<'a> {
 /// There is no such type or thing, the type cannot be listed, or the host cannot be read.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
     let host = Host::new(&arguments.root);
+    let host = match &arguments.cib {
+        Some(file) => host.with_cib(absolute(file).unwrap_or_else(|_| file.clone())),
+        None => host,
+    };
     let found = match &arguments.type_name {
+        Some(name) if name == FAMILY => whole_cluster(&host)?,
         Some(name) => vec![one_type(&host, name, arguments.title.as_deref())?],
         None => all_types(&host, context),
     };
+    let label = context.paint_errors().yellow("left out:");
+    found.iter().flat_map(|found| &found.left).for_each(|left| print_error(&format!("{label} {left}\n")));
     if arguments.json {
         let things = found.iter().flat_map(|found| found.things.iter().map(|thing| Printed::of(found.type_name, thing)));
         print_json(&things.collect::<Vec<_>>())?;
@@ -84,31 +105,77 @@ fn one_type(host: &Host, name: &str, title: Option<&str>) -> Result<Found> {
         let hint = did_you_mean(name, types.iter().map(|kind| kind.schema().name));
         Error::usage(format!("there is no resource type {name}")).hint_if(hint.or_else(|| Some("keel doc lists all types".to_owned())))
     })?;
-    let found = look(host, *kind, title)?.ok_or_else(|| Error::usage(format!("what {name} manages cannot be listed")))?;
-    match title {
-        Some(title) if found.things.is_empty() => {
-            Err(Error::host(format!("there is no {name} {title:?} here, or none that a manifest could keep"))
-                .hint(format!("keel inspect {name}")))
+    let found = look(host, *kind, title)?.ok_or_else(|| {
+        let able = types.iter().filter(|kind| !matches!(kind.describe(host, None), Ok(None))).map(|kind| kind.schema().name);
+        let listed = able.collect::<Vec<_>>().join(", ");
+        Error::usage(format!("what {name} manages cannot be listed: {}", unlistable(host))).hint(format!("these can: {listed}"))
+    })?;
+    match (title, found.asked_by) {
+        (None, Some(asked)) if found.things.is_empty() && found.left.is_empty() => {
+            Err(Error::usage(format!("no {name} is listed here, but one that you know of may be found by its path"))
+                .hint(format!("keel inspect {name} {asked}")))
+        }
+        (Some(title), asked) if found.things.is_empty() => {
+            let unkept = (!found.left.is_empty()).then(|| format!("no manifest could keep {}", found.left.join("; ")));
+            let other = asked.map_or_else(|| format!("keel inspect {name}"), |asked| format!("keel inspect {name} {asked}"));
+            Err(Error::host(unkept.unwrap_or_else(|| format!("there is no {name} {title:?} here"))).hint(other))
         }
         _ => Ok(found),
     }
 }
 
-/// What cannot be read is said, and left out.
+/// Everything of a cluster's configuration, or nothing: what no manifest can say would be lost.
+fn whole_cluster(host: &Host) -> Result<Vec<Found>> {
+    let failed = |failure: Failure| Error::host(failure.message).hint_if(failure.help);
+    let odd = unsayable(host).map_err(failed)?;
+    if !odd.is_empty() {
+        let message = format!("manifests cannot say everything that is in the cluster's configuration: {}", odd.join("; "));
+        return Err(Error::host(message).hint("single types can still be inspected: keel inspect pcmk_primitive"));
+    }
+    let types = keel_resources::all().into_iter().filter(|kind| kind.family() == Some(FAMILY));
+    types.filter_map(|kind| look(host, kind, None).transpose()).collect()
+}
+
+/// What cannot be read is said, and left out; so are the types that have no list here.
 fn all_types(host: &Host, context: &Context) -> Vec<Found> {
-    let look = |kind: &'static dyn AnyType<Host>| match look(host, kind, None) {
-        Ok(found) => found,
-        Err(error) => {
-            let label = context.paint_errors().yellow("warning:");
-            print_error(&format!("{label} {} is left out: {error}\n", kind.schema().name));
-            None
+    let (mut all, mut unlisted, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+    for kind in keel_resources::all() {
+        let name = kind.schema().name;
+        match look(host, kind, None) {
+            Ok(None) => unlisted.push(name),
+            Ok(Some(found)) if found.things.is_empty() && found.left.is_empty() && found.asked_by.is_some() => asked.push(name),
+            Ok(Some(found)) => all.push(found),
+            Err(error) => {
+                let label = context.paint_errors().yellow("warning:");
+                print_error(&format!("{label} {name} is left out: {error}\n"));
+            }
         }
-    };
-    keel_resources::all().into_iter().filter_map(look).collect()
+    }
+    let label = context.paint_errors().yellow("not listed:");
+    for (names, why) in [(asked, "one that you know of may be found by its path"), (unlisted, unlistable(host))] {
+        if !names.is_empty() {
+            print_error(&format!("{label} {}: {why}\n", names.join(", ")));
+        }
+    }
+    all
+}
+
+/// Why a type has no list.
+fn unlistable(host: &Host) -> &'static str {
+    if host.is_machine() {
+        "only a manifest knows what belongs to it"
+    } else {
+        "only a manifest knows what belongs to it, or only a whole host, without --root"
+    }
 }
 
 fn look(host: &Host, kind: &'static dyn AnyType<Host>, title: Option<&str>) -> Result<Option<Found>> {
     let schema = kind.schema();
     let described = kind.describe(host, title).map_err(|failure| Error::host(failure.message.clone()).hint_if(failure.help.clone()))?;
-    Ok(described.map(|things| Found { type_name: schema.name, title_attribute: schema.title_attribute, things }))
+    let Some(things) = described else { return Ok(None) };
+    let unsaid = if title.is_none() { keepable::unsaid(host, kind, &things) } else { Vec::new() };
+    let (things, mut left) = keepable::sift(host, kind, things);
+    left.extend(unsaid);
+    let (type_name, title_attribute) = (schema.name, schema.title_attribute);
+    Ok(Some(Found { type_name, title_attribute, asked_by: kind.asked_by(), things, left }))
 }

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use keel_engine::host_name::HostName;
+use keel_engine::protocol::enrolment::shown_id;
 use keel_engine::protocol::fleet::{RunAnswer, RunRequest};
 use keel_engine::protocol::nodes::{
     Approval, Follow, Node, NodeDetail, NodeList, NodeState, Revocation, TokenAnswer, TokenRequest, WaitingNode,
@@ -18,7 +19,7 @@ use crate::render::table;
 /// Manage the hosts that the server knows: let them in, look at them, shut them out, ask them to run.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  keel node list\n  keel node approve db-1\n  keel node revoke db-1 --why stolen\n  keel node run db-1 db-2"
+    after_help = "Example:\n  keel node list\n  keel node approve db-1 --id 9aea4c1b02d7f38e\n  keel node revoke db-1 --why stolen\n  keel node run db-1 db-2"
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -46,12 +47,12 @@ enum Action {
     /// Show one host with its certificates.
     #[command(after_help = "Example:\n  keel node show db-1")]
     Show(Named),
-    /// Let a waiting host in.
-    #[command(after_help = "Example:\n  keel node approve db-1")]
+    /// Let a waiting host in, once its id is the one that the host itself shows.
+    #[command(after_help = "Example:\n  keel node approve db-1 --id 9aea4c1b02d7f38e")]
     Approve {
         #[command(flatten)]
         named: Named,
-        /// The id that `keel agent enroll` shows on the host; needed where several wait under one name.
+        /// The id that `keel agent enroll` shows on the host: anybody can ask under its name, and nobody else has its key.
         #[arg(long)]
         id: Option<String>,
         /// The environment that it is to follow, instead of the default.
@@ -117,7 +118,8 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
             if json { print_json(&detail)? } else { print(&detail_text(host, &detail, paint))? }
         }
         Action::Approve { named, id, environment } => {
-            let approval = Approval { id: id.clone(), environment: environment.clone() };
+            let Some(id) = id else { return Err(name_the_id(&named.host, &operator.get(&path(&named.host, ""), &[])?)) };
+            let approval = Approval { id: Some(id.clone()), environment: environment.clone() };
             said(json, &operator.send(Method::POST, &path(&named.host, "/approve"), &approval)?, "is in and follows")?;
         }
         Action::Revoke { named, why } => {
@@ -162,12 +164,23 @@ fn said(json: bool, node: &Node, what: &str) -> Result<()> {
     if json { print_json(node) } else { print(&format!("{} {what} {}\n", node.host, printable(&node.environment))) }
 }
 
+/// Whoever waits is shown, for the operator to compare with what the host shows.
+fn name_the_id(host: &HostName, detail: &NodeDetail) -> Error {
+    let ids: Vec<String> = detail.waiting.iter().map(|one| printable(shown_id(&one.id))).collect();
+    if ids.is_empty() {
+        return Error::host(format!("nobody waits under the name {host}")).hint("run `keel agent enroll` on the host first");
+    }
+    let waits = if ids.len() == 1 { "one host waits" } else { "several hosts wait" };
+    let error = Error::usage(format!("{waits} under the name {host}; compare the id with the one that `keel agent enroll` shows there"));
+    ids.iter().fold(error, |error, id| error.hint(format!("keel node approve {host} --id {id}")))
+}
+
 fn ask_to_run(operator: &Operator, hosts: &[HostName], json: bool) -> Result<()> {
     let answer: RunAnswer = operator.send(Method::POST, "/operator/v1/run", &RunRequest { hosts: hosts.to_vec() })?;
     if json {
         print_json(&answer)?;
-    } else {
-        print(&format!("{} told\n", answer.told.join(", ")))?;
+    } else if !answer.told.is_empty() {
+        print(&format!("told, for when they listen: {}\n", answer.told.join(", ")))?;
     }
     let unknown: Vec<&str> = hosts.iter().map(HostName::as_str).filter(|host| !answer.told.iter().any(|told| told == host)).collect();
     if unknown.is_empty() {
@@ -181,7 +194,7 @@ fn list_text(list: &NodeList, paint: Paint) -> String {
     if !list.waiting.is_empty() {
         let rows: Vec<Vec<String>> = list.waiting.iter().map(waiting_row).collect();
         text.push_str(&headed(&["WAITING", "ASKED", "ID"], &rows, paint));
-        text.push_str("keel node approve HOST lets one in, keel node purge HOST turns it away\n\n");
+        text.push_str("keel node approve HOST --id ID lets one in, keel node purge HOST turns it away\n\n");
     }
     let rows: Vec<Vec<String>> = list.nodes.iter().map(node_row).collect();
     text + &headed(&["HOST", "STATE", "ENVIRONMENT", "SINCE", "BY"], &rows, paint)
@@ -194,7 +207,7 @@ fn headed(head: &[&str], rows: &[Vec<String>], paint: Paint) -> String {
 }
 
 fn waiting_row(waiting: &WaitingNode) -> Vec<String> {
-    vec![printable(&waiting.host), moment(waiting.asked_ms), printable(&waiting.id)]
+    vec![printable(&waiting.host), moment(waiting.asked_ms), printable(shown_id(&waiting.id))]
 }
 
 fn node_row(node: &Node) -> Vec<String> {
@@ -220,7 +233,33 @@ fn detail_text(host: &HostName, detail: &NodeDetail, paint: Paint) -> String {
     let certificate = |serial: &str, expires_ms| format!("  certificate {}, good until {}\n", printable(serial), moment(expires_ms));
     text.extend(detail.certificates.iter().map(|one| certificate(&one.serial, one.expires_ms)));
     text.extend(
-        detail.waiting.iter().map(|one| format!("  waits for approval since {}, id {}\n", moment(one.asked_ms), printable(&one.id))),
+        detail
+            .waiting
+            .iter()
+            .map(|one| format!("  waits for approval since {}, id {}\n", moment(one.asked_ms), printable(shown_id(&one.id)))),
     );
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detail(ids: &[&str]) -> NodeDetail {
+        let waiting = ids.iter().map(|id| WaitingNode { host: "db-1".to_owned(), id: id.repeat(32), asked_ms: 0 }).collect();
+        NodeDetail { node: None, certificates: Vec::new(), waiting }
+    }
+
+    #[test]
+    fn nobody_is_let_in_whose_id_was_not_compared() {
+        let host = HostName::new("db-1").unwrap();
+        let error = name_the_id(&host, &detail(&["9a"]));
+        assert!(error.message.contains("one host waits under the name db-1; compare the id"), "{error}");
+        assert_eq!(error.hints, [format!("keel node approve db-1 --id {}", "9a".repeat(8))]);
+        assert_eq!(name_the_id(&host, &detail(&["9a", "0b"])).hints.len(), 2);
+        assert!(name_the_id(&host, &detail(&[])).message.contains("nobody waits"));
+        let list = NodeList { waiting: detail(&["9a"]).waiting, nodes: Vec::new(), after: None };
+        let text = list_text(&list, Paint { colour: false });
+        assert!(text.contains("--id ID") && text.contains(&format!("{}\n", "9a".repeat(8))), "{text}");
+    }
 }

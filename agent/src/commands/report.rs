@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use keel_engine::host_name::HostName;
 use keel_engine::protocol::fleet::{ReportList, StoredReport};
+use keel_engine::protocol::nodes::NodeDetail;
 
 use crate::cli::{Context, print, print_json};
 use crate::error::{Error, Result};
@@ -12,7 +13,9 @@ use crate::render::{fleet, report};
 
 /// Look at the reports that hosts sent to the server.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  keel report list --host db-1\n  keel report last db-1\n  keel report show 0198c2-17")]
+#[command(
+    after_help = "Example:\n  keel report list --host db-1\n  keel report last db-1\n  keel report show b3cbe16718077308b7c80ac98f102328"
+)]
 pub struct Arguments {
     #[command(subcommand)]
     action: Action,
@@ -39,7 +42,7 @@ enum Action {
         limit: u16,
     },
     /// Show one report, whole.
-    #[command(after_help = "Example:\n  keel report show 0198c2f0a7b3-17")]
+    #[command(after_help = "Example:\n  keel report show b3cbe16718077308b7c80ac98f102328")]
     Show {
         /// Its id, as the list shows it.
         id: String,
@@ -65,12 +68,17 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
     match &arguments.action {
         Action::List { host, before, limit } => {
             let list = list(&operator, host.as_ref(), *before, *limit)?;
+            if let (Some(host), [], None) = (host, list.reports.as_slice(), before) {
+                // A host that has sent nothing yet is one all the same; of others this says so.
+                operator.get::<NodeDetail>(&format!("/operator/v1/nodes/{host}"), &[])?;
+            }
             if arguments.json { print_json(&list)? } else { print(&fleet::reports(&list, context.paint()))? }
         }
         Action::Show { id, host } => show(arguments, &one(&operator, id, host.as_ref())?, context)?,
         Action::Last { host } => {
             let newest = list(&operator, Some(host), None, 1)?.reports.into_iter().next();
-            let newest = newest.ok_or_else(|| Error::host(format!("there is no report of {host}")).hint("keel node show HOST"))?;
+            let newest =
+                newest.ok_or_else(|| Error::host(format!("there is no report of {host}")).hint(format!("keel node show {host}")))?;
             show(arguments, &one(&operator, &newest.id, Some(host))?, context)?;
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, IsTerminal, Read};
+use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -10,6 +10,7 @@ use keel_engine::secret::Secret;
 
 use crate::cli::{Context, print, print_error, print_json};
 use crate::error::{Error, Result};
+use crate::hidden_input::HiddenInput;
 use crate::render::counted;
 use crate::secrets::{identity, store};
 use crate::site_folder::SiteFolder;
@@ -112,11 +113,15 @@ fn init(site: &SiteFolder, context: &Context) -> Result<()> {
 
 fn from_input() -> Result<Secret> {
     let mut input = std::io::stdin().lock();
-    if input.is_terminal() {
-        print_error("Type the value, then end the input with Ctrl-D. It is shown while you type.\n");
-    }
     let mut text = String::new();
-    input.read_to_string(&mut text).map_err(|error| Error::host(format!("cannot read the value from standard input: {error}")))?;
+    let read = if input.is_terminal() {
+        print_error("Type the value and press Enter; it is not shown. What has several lines comes from a file.\n");
+        let _hidden = HiddenInput::begin()?;
+        input.read_line(&mut text)
+    } else {
+        input.read_to_string(&mut text)
+    };
+    read.map_err(|error| Error::host(format!("cannot read the value from standard input: {error}")))?;
     if text.ends_with('\n') {
         text.pop();
     }

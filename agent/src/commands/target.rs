@@ -11,11 +11,13 @@ use keel_engine::report::Mode;
 use keel_engine::value::Map;
 use keel_manifests::codes;
 use keel_manifests::diagnostic::{Diagnostic, did_you_mean};
+use keel_manifests::evaluation_error::EvalError;
 use keel_manifests::facts::LiveFacts;
 use keel_manifests::site::{LoadOptions, Site};
-use keel_manifests::site_data::SiteInput;
+use keel_manifests::site_data::{SiteInput, WithoutFacts};
 use keel_manifests::sources::Extent;
 
+use crate::cache_folder::CacheFolder;
 use crate::cli::{Context, print_error};
 use crate::error::{Error, Result};
 use crate::facts::{Collected, collect};
@@ -61,20 +63,27 @@ pub(super) enum FactSource<'a> {
 pub(super) enum Kept<'a> {
     /// In the user's own cache.
     ByUser,
+    /// In a folder for this site alone.
+    In(&'a Path),
     /// Below the root of a run; a plan reads there and writes nothing.
     Below(&'a Path, Mode),
 }
 
 impl Kept<'_> {
-    fn open(self, site: &SiteFolder, context: &Context) -> LoweredFiles {
-        let folder = match self {
-            Kept::ByUser => context.environment.user_cache.as_ref().map(|folder| folder.join("keel")),
-            Kept::Below(root, _) => Some(root.join("var/cache/keel/lowered")),
-        };
-        LoweredFiles::of(folder.as_deref(), site)
+    pub(super) fn open(self, site: &SiteFolder, context: &Context) -> LoweredFiles {
+        LoweredFiles::of(self.folder(site, context).as_ref())
     }
 
-    fn close(self, lowered: &LoweredFiles) {
+    /// The folder; none where the user has no cache.
+    pub(super) fn folder(self, site: &SiteFolder, context: &Context) -> Option<CacheFolder> {
+        match self {
+            Kept::ByUser => context.environment.user_cache.as_ref().map(|folder| CacheFolder::of_many(&folder.join("keel"), site)),
+            Kept::In(folder) => Some(CacheFolder::of_one(folder)),
+            Kept::Below(root, _) => Some(CacheFolder::of_many(&root.join("var/cache/keel/lowered"), site)),
+        }
+    }
+
+    pub(super) fn close(self, lowered: &LoweredFiles) {
         if !matches!(self, Kept::Below(_, Mode::Plan)) {
             lowered.keep();
         }
@@ -104,21 +113,18 @@ pub(super) struct CompiledHost {
 /// Loads all of a site to check it. Findings are in the result; they are errors only where nothing can be loaded.
 ///
 /// # Errors
-/// There is no site, or it cannot be read at all.
-pub(super) fn load(argument: Option<&Path>, input: SiteInput, context: &Context) -> Result<LoadedSite> {
-    let folder = SiteFolder::find(argument, &context.environment.folder)?;
-    let lowered = Kept::ByUser.open(&folder, context);
-    let loaded = load_lowered(&folder, input, Extent::All, &lowered, context);
-    Kept::ByUser.close(&lowered);
+/// It cannot be read at all.
+pub(super) fn load(folder: &SiteFolder, input: SiteInput, kept: Kept<'_>, context: &Context) -> Result<LoadedSite> {
+    let lowered = kept.open(folder, context);
+    let loaded = load_lowered(folder, input, Extent::All, &lowered, context);
+    kept.close(&lowered);
     loaded
 }
 
 fn load_lowered(folder: &SiteFolder, input: SiteInput, extent: Extent, lowered: &LoweredFiles, context: &Context) -> Result<LoadedSite> {
     let options = LoadOptions { input, extent, cache: Some(lowered) };
     let (site, found) = Site::load(Arc::new(folder.clone()), options, keel_resources::declared());
-    if let Some(wrong) = found.iter().find(|diagnostic| diagnostic.code == codes::RUN_VARIABLE && diagnostic.is_error()) {
-        return Err(Error::usage(format!("--var: {}", wrong.message)).hint_if(wrong.help.first().cloned()));
-    }
+    well_formed(&found)?;
     match site {
         Some(site) => Ok(LoadedSite { site, diagnostics: found }),
         None => {
@@ -126,6 +132,17 @@ fn load_lowered(folder: &SiteFolder, input: SiteInput, extent: Extent, lowered: 
             print_error(&diagnostics::text(&found, &sources, context.paint_errors()));
             Err(Error::site("the site cannot be loaded"))
         }
+    }
+}
+
+/// Looks whether `--var` was given what it takes, among what loading a site found.
+///
+/// # Errors
+/// It was not.
+pub(super) fn well_formed(found: &[Diagnostic]) -> Result<()> {
+    match found.iter().find(|diagnostic| diagnostic.code == codes::RUN_VARIABLE && diagnostic.is_error()) {
+        Some(wrong) => Err(Error::usage(format!("--var: {}", wrong.message)).hint_if(wrong.help.first().cloned())),
+        None => Ok(()),
     }
 }
 
@@ -215,9 +232,12 @@ fn load_with(
         None => find_own(folder, &names, lowered, context)?,
     };
     let facts = live.map(|facts| Arc::new(BTreeMap::from([(host.clone(), Arc::new(facts))])) as Arc<dyn LiveFacts>);
-    let input = SiteInput { run_variables: arguments.variables.clone(), facts };
+    // What is made for a real host is not made by what is assumed of others.
+    let without_facts = if facts.is_some() { WithoutFacts::None } else { WithoutFacts::Profile };
+    let input = SiteInput { run_variables: arguments.variables.clone(), facts, without_facts };
     let loaded = load_lowered(folder, input, Extent::Used, lowered, context)?;
-    check_host(&loaded.site, &host)?;
+    // What cannot be read may be why the host is not there.
+    check_host(&loaded.site, &host).inspect_err(|_| say(&loaded, &loaded.diagnostics, context))?;
     Ok((loaded, host))
 }
 
@@ -234,7 +254,7 @@ pub(super) fn count_errors(found: &[Diagnostic]) -> String {
     counted(found.iter().filter(|diagnostic| diagnostic.is_error()).count(), "error")
 }
 
-fn facts_from(file: &Path) -> Result<Map> {
+pub(super) fn facts_from(file: &Path) -> Result<Map> {
     let failed = |why: String| Error::usage(format!("cannot read the facts in {}: {why}", file.display()));
     let bytes = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
     serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string()))
@@ -284,9 +304,20 @@ fn which_host(hosts: &[&str], advice: &str) -> String {
 /// The selector is wrong, or selects nobody.
 pub(super) fn select(site: &Site, selector: Option<&str>) -> Result<Vec<String>> {
     let Some(text) = selector else { return Ok(site.hosts().map(str::to_owned).collect()) };
-    let hosts = site.select(text).map_err(|error| Error::usage(format!("--hosts {text:?}: {error}")))?;
+    let hosts = site.select(text).map_err(|error| bad_selector(text, error))?;
     if hosts.is_empty() {
-        return Err(Error::usage(format!("--hosts {text:?} selects no host")));
+        return Err(selects_nobody(text));
     }
     Ok(hosts)
+}
+
+/// What is wrong with the selector on the command line.
+pub(super) fn bad_selector(text: &str, error: EvalError) -> Error {
+    let wrong = Error::usage(format!("--hosts {text:?}: {error}"));
+    error.help.into_iter().fold(wrong, Error::hint)
+}
+
+/// The selector on the command line means no host.
+pub(super) fn selects_nobody(text: &str) -> Error {
+    Error::usage(format!("--hosts {text:?} selects no host")).hint("the hosts and their groups stand in the site's folder inventory")
 }

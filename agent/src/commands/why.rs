@@ -4,9 +4,10 @@ use clap::Args;
 use keel_engine::address::Address;
 use keel_engine::host_name::HostName;
 use keel_engine::protocol::fleet::ResourceHistory;
+use keel_manifests::diagnostic::did_you_mean;
 
 use crate::cli::{Context, print, print_json};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::operator::{Operator, ServerArguments};
 use crate::render::fleet;
 use crate::render::report::Style;
@@ -37,6 +38,7 @@ pub struct Arguments {
 /// The server is away or refuses, or there is no such host.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
     let Address { type_name, title } = &arguments.resource;
+    check_type(type_name)?;
     let (resource, limit) = (format!("({type_name}){title}"), arguments.limit.to_string());
     let path = format!("/operator/v1/why/{}", arguments.host);
     let operator = Operator::connect(&arguments.server, context)?;
@@ -47,4 +49,27 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
         print(&fleet::history(&history, Style { paint: context.paint(), all: true, full: false }))?;
     }
     Ok(0)
+}
+
+/// A type that there is not has no history, however long one looks.
+fn check_type(type_name: &str) -> Result<()> {
+    let names: Vec<&'static str> = keel_resources::all().iter().map(|kind| kind.schema().name).collect();
+    if names.contains(&type_name) {
+        return Ok(());
+    }
+    let hint = did_you_mean(type_name, names.iter().copied());
+    Err(Error::usage(format!("there is no resource type {type_name}"))
+        .hint_if(hint.or_else(|| Some("keel doc lists all types".to_owned()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_that_there_is_not_is_refused_with_the_near_ones() {
+        assert!(check_type("file").is_ok());
+        assert!(check_type("fil").unwrap_err().hints[0].contains("`file`"));
+        assert!(check_type("nothing-like-it").unwrap_err().hints[0].contains("keel doc"));
+    }
 }

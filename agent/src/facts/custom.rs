@@ -9,12 +9,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use keel_engine::protocol::facts::{FACTS_BYTES_MAX, read};
+use keel_engine::protocol::facts::FACTS_BYTES_MAX;
 use keel_engine::value::Map;
+use keel_manifests::facts::{FactForm, custom_facts};
 use keel_resources::host::Host;
 
 use super::Collected;
-use crate::pull::self_check::{Role, distrust};
+use crate::pull::self_check::{Purpose, distrust};
 
 const FOLDER: &str = "etc/keel/facts.d";
 /// How long a program may take.
@@ -22,21 +23,11 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long its processes have after that to end by themselves.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What a source holds, before anybody has looked at it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Json,
-    Toml,
-    Lines,
-    /// JSON if it begins like it, else lines.
-    Printed,
-}
-
 /// Adds the custom facts of the host below a root folder. What the program itself knows stays as it is.
 pub(super) fn add(root: &Path, collected: &mut Collected) {
     let folder = root.join(FOLDER);
     let Ok(entries) = std::fs::read_dir(&folder) else { return };
-    if let Some(why) = distrust(&folder, Role::Folder) {
+    if let Some(why) = distrust(&folder, Purpose::Folder) {
         return collected.warnings.push(format!("custom facts are left out: {why}"));
     }
     let mut sources: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| is_meant(path)).collect();
@@ -79,27 +70,28 @@ fn merge(source: &Path, found: Result<Table, String>, collected: &mut Collected)
 }
 
 fn table_of(source: &Path, programs_run: bool) -> Result<Table, String> {
-    if let Some(why) = distrust(source, Role::File) {
+    if let Some(why) = distrust(source, Purpose::File) {
         return Err(why);
     }
     let metadata = std::fs::symlink_metadata(source).map_err(|error| error.to_string())?;
     let (bytes, form) = match form_of(source, &metadata) {
-        Some(Form::Printed) if !programs_run => return Err("programs tell of this machine, not of another root folder".to_owned()),
-        Some(Form::Printed) => (printed(source)?, Form::Printed),
+        Some(FactForm::Printed) if !programs_run => return Err("programs tell of this machine, not of another root folder".to_owned()),
+        Some(FactForm::Printed) => (printed(source)?, FactForm::Printed),
         Some(form) => (content(source)?, form),
         None => return Err("nothing says what it is: name it .json, .toml or .txt, or make it executable".to_owned()),
     };
-    parse(bytes, form)
+    let (facts, dropped) = custom_facts(bytes, form)?;
+    Ok((facts, dropped.into_iter().map(|one| format!("{} is left out: {}", one.path, one.why)).collect()))
 }
 
-fn form_of(source: &Path, metadata: &Metadata) -> Option<Form> {
+fn form_of(source: &Path, metadata: &Metadata) -> Option<FactForm> {
     if metadata.permissions().mode() & 0o111 != 0 {
-        return Some(Form::Printed);
+        return Some(FactForm::Printed);
     }
     match source.extension()?.to_str()? {
-        "json" => Some(Form::Json),
-        "toml" => Some(Form::Toml),
-        "txt" => Some(Form::Lines),
+        "json" => Some(FactForm::Json),
+        "toml" => Some(FactForm::Toml),
+        "txt" => Some(FactForm::Lines),
         _ => None,
     }
 }
@@ -115,48 +107,6 @@ fn printed(source: &Path) -> Result<Vec<u8>, String> {
     let command = Host::new("/").command(&source.to_string_lossy()).timeout(Some(TIMEOUT)).grace(GRACE).capture(FACTS_BYTES_MAX);
     let output = command.succeed().map_err(|failure| failure.message)?;
     output.stdout.whole().ok_or_else(|| format!("it prints more than {FACTS_BYTES_MAX} bytes"))
-}
-
-/// All forms become JSON first, so that the limits of facts are the same for each.
-fn parse(bytes: Vec<u8>, form: Form) -> Result<Table, String> {
-    let json = match form {
-        Form::Json => bytes,
-        Form::Toml => serde_json::to_vec(&json_of(toml::Value::Table(toml_table(&text_of(bytes)?)?))).map_err(|error| error.to_string())?,
-        Form::Printed if bytes.trim_ascii_start().first() == Some(&b'{') => bytes,
-        Form::Printed | Form::Lines => serde_json::to_vec(&pairs(&text_of(bytes)?)?).map_err(|error| error.to_string())?,
-    };
-    let (facts, dropped) = read(&json)?;
-    Ok((facts, dropped.into_iter().map(|one| format!("{} is left out: {}", one.path, one.why)).collect()))
-}
-
-fn text_of(bytes: Vec<u8>) -> Result<String, String> {
-    String::from_utf8(bytes).map_err(|_| "it is no UTF-8".to_owned())
-}
-
-fn toml_table(text: &str) -> Result<toml::Table, String> {
-    text.parse().map_err(|error: toml::de::Error| error.message().to_owned())
-}
-
-/// Dates are texts in facts.
-fn json_of(value: toml::Value) -> serde_json::Value {
-    match value {
-        toml::Value::Datetime(moment) => moment.to_string().into(),
-        toml::Value::Array(items) => items.into_iter().map(json_of).collect(),
-        toml::Value::Table(table) => table.into_iter().map(|(key, value)| (key, json_of(value))).collect(),
-        toml::Value::String(text) => text.into(),
-        toml::Value::Integer(number) => number.into(),
-        toml::Value::Float(number) => number.into(),
-        toml::Value::Boolean(flag) => flag.into(),
-    }
-}
-
-fn pairs(text: &str) -> Result<serde_json::Map<String, serde_json::Value>, String> {
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
-    let pair = |(number, line): (usize, &str)| {
-        let (key, value) = line.split_once('=').ok_or_else(|| format!("line {}: no `key=value`", number + 1))?;
-        Ok((key.trim().to_owned(), value.trim().into()))
-    };
-    lines.map(pair).collect()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use keel_engine::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::home::Home;
+use super::server::Source;
 use crate::state::{read_if_there, replace};
 
 /// What a file starts with; a program of another form does not read it.
@@ -85,16 +86,20 @@ impl Catalogs {
     pub fn keep(&self, catalog: &Delivered) -> Result<(), String> {
         let failed = |error: std::io::Error| format!("cannot keep the catalog in {}: {error}", self.folder.display());
         std::fs::create_dir_all(&self.folder).map_err(failed)?;
-        let body = postcard::to_stdvec(catalog).map_err(|error| error.to_string())?;
-        let mut bytes = FORM.to_vec();
-        bytes.extend_from_slice(Digest::of(&body).as_bytes());
-        bytes.extend_from_slice(&body);
         let next = self.folder.join("next");
-        replace(&next, &bytes)?;
+        replace(&next, &encoded(catalog)?)?;
         if self.current().exists() {
             std::fs::rename(self.current(), self.previous()).map_err(failed)?;
         }
         std::fs::rename(&next, self.current()).and_then(|()| File::open(&self.folder)?.sync_all()).map_err(failed)
+    }
+
+    /// Keeps the newest catalog once more, with another commit that it is good for.
+    ///
+    /// # Errors
+    /// Says what cannot be written.
+    pub fn keep_in_place(&self, catalog: &Delivered) -> Result<(), String> {
+        replace(&self.current(), &encoded(catalog)?)
     }
 
     /// Both catalogs, as far as they are good, for what is needed of their contents.
@@ -131,6 +136,24 @@ impl Catalogs {
         }
         Ok(Some(catalog))
     }
+}
+
+impl Delivered {
+    /// The same catalog, where the server names another commit or environment for it.
+    pub fn moved_to(&self, source: Source) -> Option<Self> {
+        let Source { commit, environment } = source;
+        let is_named = commit.is_some() && (commit != self.commit || environment != self.environment);
+        is_named.then(|| Self { commit, environment, ..self.clone() })
+    }
+}
+
+/// A file's bytes.
+fn encoded(catalog: &Delivered) -> Result<Vec<u8>, String> {
+    let body = postcard::to_stdvec(catalog).map_err(|error| error.to_string())?;
+    let mut bytes = FORM.to_vec();
+    bytes.extend_from_slice(Digest::of(&body).as_bytes());
+    bytes.extend_from_slice(&body);
+    Ok(bytes)
 }
 
 /// Reads a file's bytes, every one of which is covered by a hash.
@@ -178,6 +201,20 @@ mod tests {
         }
         assert_eq!(catalogs.load().catalog, Some(delivered("three")));
         assert_eq!(catalogs.both(), [delivered("three"), delivered("two")]);
+    }
+
+    #[test]
+    fn the_same_catalog_of_another_commit_takes_its_own_place() {
+        let root = tempfile::tempdir().unwrap();
+        let catalogs = catalogs(&root);
+        catalogs.keep(&delivered("one")).unwrap();
+        catalogs.keep(&delivered("two")).unwrap();
+        let source = |commit: &str| Source { commit: Some(commit.to_owned()), environment: None };
+        assert_eq!(delivered("two").moved_to(source("c0ffee")), None, "nothing new");
+        assert_eq!(delivered("two").moved_to(Source::default()), None, "the server says nothing of it");
+        let moved = delivered("two").moved_to(source("beef")).unwrap();
+        catalogs.keep_in_place(&moved).unwrap();
+        assert_eq!(catalogs.both(), [Delivered { commit: Some("beef".to_owned()), ..delivered("two") }, delivered("one")]);
     }
 
     #[test]

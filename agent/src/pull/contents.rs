@@ -139,22 +139,14 @@ fn collect(value: &Value, found: &mut Vec<Blob>) {
 mod tests {
     use super::*;
     use keel_engine::address::Address;
-    use keel_engine::catalog::{Origin, Resource};
+    use keel_engine::catalog::Resource;
     use keel_engine::value::Map;
 
     fn catalog(blobs: &[Blob]) -> Catalog {
         let mut catalog = Catalog::empty("h", "s");
         let attributes = Map::from_iter([("parts".to_owned(), Value::List(blobs.iter().map(|blob| Value::Blob(*blob)).collect()))]);
         let address = Address::new("file", "/a");
-        catalog.resources.push(Resource {
-            address,
-            attributes,
-            origin: Origin::default(),
-            container: None,
-            tags: Vec::new(),
-            noop: false,
-            schedule: None,
-        });
+        catalog.resources.push(Resource::new(address, attributes));
         catalog
     }
 

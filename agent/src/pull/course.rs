@@ -9,12 +9,12 @@ use keel_engine::protocol::news::News;
 use keel_engine::protocol::reports::Trigger;
 use keel_engine::walk::Filter;
 
-use super::round::Order;
-use super::schedule::Schedule;
+use super::grid::Grid;
+use super::order::Order;
 use crate::run::Choice;
 
 /// How many runs local events may start in [`EARLY_WINDOW`]; a thing that is broken again and again is
-/// then left to the schedule.
+/// then left to the runs on the grid.
 const EARLY_MAX: usize = 20;
 const EARLY_WINDOW: Duration = Duration::from_secs(600);
 /// How long events may gather: a program that replaces a file touches it more than once.
@@ -27,7 +27,7 @@ const BUSY_RETRY: Duration = Duration::from_secs(60);
 /// The agent's course.
 #[derive(Debug)]
 pub struct Course {
-    schedule: Schedule,
+    grid: Grid,
     /// When the next run on the grid is due.
     due: Duration,
     trigger: Trigger,
@@ -36,22 +36,28 @@ pub struct Course {
     /// What was touched, since when it gathers.
     touched: BTreeSet<Address>,
     touched_since: Option<Duration>,
+    /// When something that waits for its hours may be changed.
+    opening: Option<Duration>,
     /// When early runs were started lately.
     early: Vec<Duration>,
+    /// Whether something was touched for which no run could be started any more.
+    held_back: bool,
     running: bool,
 }
 
 impl Course {
     /// A course whose first run is due at this instant.
-    pub fn new(schedule: Schedule, first: Duration) -> Self {
+    pub fn new(grid: Grid, first: Duration) -> Self {
         Self {
-            schedule,
+            grid,
             due: first,
             trigger: Trigger::Start,
             wanted: None,
             touched: BTreeSet::new(),
             touched_since: None,
+            opening: None,
             early: Vec::new(),
+            held_back: false,
             running: false,
         }
     }
@@ -66,8 +72,10 @@ impl Course {
         for one in news {
             self.want(match one {
                 News::Gate { host, target } => Trigger::Gate { host: host.clone(), target: target.clone() },
+                News::Lease { guard } => Trigger::Lease { guard: guard.clone() },
                 News::Run { by } => Trigger::Operator { name: by.clone() },
                 News::Catalog { .. } | News::Other => Trigger::Catalog,
+                News::Inquiry => continue,
             });
         }
     }
@@ -81,6 +89,11 @@ impl Course {
         }
     }
 
+    /// What waits for its hours may be changed from this instant on; nothing waits if there is none.
+    pub fn open_at(&mut self, opening: Option<Duration>) {
+        self.opening = opening;
+    }
+
     /// When something is to be started, if nothing happens before.
     pub fn next(&self) -> Duration {
         if self.running {
@@ -89,7 +102,8 @@ impl Course {
         if self.wanted.is_some() {
             return Duration::ZERO;
         }
-        self.touched_since.map_or(self.due, |since| self.due.min(since + GATHER))
+        let gathered = self.touched_since.map(|since| since + GATHER);
+        gathered.into_iter().chain(self.opening).fold(self.due, Duration::min)
     }
 
     /// When the next run on the grid is due.
@@ -102,11 +116,15 @@ impl Course {
         if now < self.next() || self.running {
             return None;
         }
+        if self.opening.is_some_and(|opening| now >= opening) {
+            self.opening = None;
+            self.want(Trigger::Opening);
+        }
         let asked = self.wanted.take();
         if asked.is_some() || now >= self.due {
             let on_time = std::mem::replace(&mut self.trigger, Trigger::Interval);
             if now >= self.due {
-                self.due = self.schedule.next(now);
+                self.due = self.grid.next(now);
             } else {
                 self.trigger = on_time.clone();
             }
@@ -117,17 +135,34 @@ impl Course {
         self.early.retain(|at| now.saturating_sub(*at) < EARLY_WINDOW);
         let mut touched: Vec<Address> = std::mem::take(&mut self.touched).into_iter().collect();
         self.forget_touched();
-        if touched.is_empty() || self.early.len() >= EARLY_MAX {
+        if touched.is_empty() {
+            self.held_back &= self.early.len() >= EARLY_MAX;
+            return None;
+        }
+        self.held_back = self.early.len() >= EARLY_MAX;
+        if self.held_back {
             return None;
         }
         self.early.push(now);
         self.running = true;
         let mut filter = Filter::default();
         if touched.len() <= TOUCHED_MAX {
-            filter.only = touched.iter().map(|address| format!("({}){}", address.type_name, address.title)).collect();
+            filter.only = touched.iter().map(Address::reference).collect();
         }
         touched.truncate(TOUCHED_MAX);
         Some(Order { trigger: Trigger::Watch { touched }, choice: Choice { filter, ..Choice::default() } })
+    }
+
+    /// Whether local events start no runs for now, because they started too many.
+    pub fn is_held_back(&self) -> bool {
+        self.held_back
+    }
+
+    /// Whether the reports that wait may be delivered now; a run that is under way or due does that itself.
+    pub fn may_deliver(&mut self, now: Duration) -> bool {
+        let may = now < self.next() && !self.running;
+        self.running |= may;
+        may
     }
 
     /// The run is over.
@@ -143,15 +178,10 @@ impl Course {
         self.due = self.due.min(now + BUSY_RETRY);
     }
 
-    /// Another schedule holds from now on; what is under way or was asked for stays.
-    pub fn reschedule(&mut self, schedule: Schedule, now: Duration) {
-        self.schedule = schedule;
-        self.due = schedule.next(now);
-    }
-
-    /// Whether a run is under way.
-    pub fn is_running(&self) -> bool {
-        self.running
+    /// Another grid holds from now on; what is under way or was asked for stays.
+    pub fn follow(&mut self, grid: Grid, now: Duration) {
+        self.grid = grid;
+        self.due = grid.next(now);
     }
 
     fn forget_touched(&mut self) {
@@ -167,7 +197,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn course() -> Course {
-        Course::new(Schedule::new("h", MINUTE, Duration::ZERO, Duration::ZERO), Duration::from_secs(1))
+        Course::new(Grid::new("h", MINUTE, Duration::ZERO, Duration::ZERO), Duration::from_secs(1))
     }
 
     fn second(second: u64) -> Duration {
@@ -253,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thing_that_is_broken_again_and_again_is_left_to_the_schedule() {
+    fn a_thing_that_is_broken_again_and_again_is_left_to_the_grid() {
         let mut course = course();
         course.start(second(1));
         course.ended(second(2));
@@ -265,13 +295,42 @@ mod tests {
             course.ended(second(3 + turn));
         }
         assert_eq!(early, EARLY_MAX);
+        assert!(course.is_held_back());
         course.touch(second(700), [address()]);
         assert!(course.start(second(701)).is_some(), "after a while it is tried again");
     }
 
     #[test]
+    fn a_delivery_of_its_own_starts_where_no_run_does_it() {
+        let mut course = course();
+        assert!(!course.may_deliver(second(1)), "a run is due");
+        course.start(second(1));
+        assert!(!course.may_deliver(second(2)), "a run is under way");
+        course.ended(second(3));
+        assert!(course.may_deliver(second(3)));
+        course.want(Trigger::Local);
+        assert!(course.start(second(4)).is_none(), "nor does a run start while something is delivered");
+        course.ended(second(5));
+        assert!(!course.may_deliver(second(5)) && course.start(second(5)).is_some());
+    }
+
+    #[test]
+    fn what_waits_for_its_hours_is_done_when_they_begin() {
+        let mut course = course();
+        course.start(second(1));
+        course.ended(second(2));
+        course.due = second(1_000);
+        course.open_at(Some(second(100)));
+        assert_eq!(course.next(), second(100));
+        assert!(course.start(second(99)).is_none());
+        assert_eq!(course.start(second(100)).unwrap().trigger, Trigger::Opening);
+        course.ended(second(101));
+        assert_eq!(course.next(), second(1_000), "once");
+    }
+
+    #[test]
     fn a_busy_host_is_tried_again_soon() {
-        let mut course = Course::new(Schedule::new("h", 100 * MINUTE, Duration::ZERO, Duration::ZERO), Duration::ZERO);
+        let mut course = Course::new(Grid::new("h", 100 * MINUTE, Duration::ZERO, Duration::ZERO), Duration::ZERO);
         course.start(Duration::ZERO);
         course.was_busy(second(1));
         assert!(course.next() <= second(1) + BUSY_RETRY);

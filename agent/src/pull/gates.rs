@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use keel_engine::catalog::{Catalog, Gate};
 use keel_engine::digest::Digest;
-use keel_engine::protocol::gates::{AskedGate, GATES_PATH, GatesAnswer, GatesRequest, SETTLED_MAX, Settled, Standing};
+use keel_engine::protocol::gates::{ASKED_MAX, AskedGate, GATES_PATH, GatesAnswer, GatesRequest, SETTLED_MAX, Settled, Standing};
 use keel_engine::walk::{Answer, GateState, Gates, Question};
 use reqwest::Method;
 use tokio::sync::watch;
@@ -21,6 +21,8 @@ use crate::state::{read_if_there, replace};
 
 /// How long the server may hold an answer.
 const HOLD: Duration = Duration::from_secs(25);
+/// How long where one request cannot ask for all gates.
+const HOLD_OF_MANY: Duration = Duration::from_secs(5);
 /// How much longer than that an answer may take.
 const MARGIN: Duration = Duration::from_secs(15);
 /// How long news of what has settled may gather before they are told.
@@ -44,7 +46,8 @@ impl ServerGates {
     pub fn begin(home: &Home, client: Client, run: &str, catalog: &Catalog, id: Digest) -> Result<Self, String> {
         let (questions, heard) = watch::channel(Question::default());
         let (sender, answers) = std::sync::mpsc::channel();
-        let desk = Desk { client, run: run.to_owned(), catalog: id, gates: catalog.gates.clone(), told: 0, first: true, sender };
+        let matter = Matter { run: run.to_owned(), catalog: id, gates: catalog.gates.clone(), told: 0, first: true };
+        let desk = Desk { client, matter, sender };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("cannot prepare to ask about gates: {error}"))?;
         let work = move || runtime.block_on(desk.work(heard));
@@ -115,6 +118,12 @@ impl Tokens {
 /// The other side: it asks the server for as long as there are questions.
 struct Desk {
     client: Client,
+    matter: Matter,
+    sender: Sender<Vec<Answer>>,
+}
+
+/// What a run has to ask and to tell.
+struct Matter {
     run: String,
     catalog: Digest,
     gates: Vec<Gate>,
@@ -122,7 +131,6 @@ struct Desk {
     told: usize,
     /// Whether nothing has been answered yet: the first answer is not held.
     first: bool,
-    sender: Sender<Vec<Answer>>,
 }
 
 impl Desk {
@@ -152,15 +160,16 @@ impl Desk {
             let answers = match race(self.ask(&question, &asked), news).await {
                 First::Other(Ok(())) => continue,
                 First::Other(Err(_)) => return,
-                First::One(Ok(answer)) => {
-                    self.told = question.settled.len();
-                    self.first = false;
-                    answers(&asked, &answer)
+                First::One(Ok(answers)) => {
+                    self.matter.told = question.settled.len();
+                    self.matter.first = false;
+                    answers
                 }
                 First::One(Err(fault)) => {
                     let why = fault.to_string();
                     let shut = asked.iter().map(|&gate| Answer { gate, state: GateState::Shut { why: why.clone() } }).collect();
-                    if self.sender.send(shut).is_err() {
+                    // Who is refused for good is not let in by asking again.
+                    if self.sender.send(shut).is_err() || !fault.may_pass() {
                         return;
                     }
                     tokio::time::sleep(RETRY).await;
@@ -174,15 +183,45 @@ impl Desk {
         }
     }
 
-    async fn ask(&self, question: &Question, asked: &[usize]) -> Result<GatesAnswer, Fault> {
+    /// Asks, in as many requests as the server's limits make of it.
+    async fn ask(&self, question: &Question, asked: &[usize]) -> Result<Vec<Answer>, Fault> {
+        let mut found: Vec<Answer> = Vec::new();
+        for (part, mut request) in self.matter.requests(question, asked) {
+            if found.iter().any(|one| matches!(one.state, GateState::Open { .. })) {
+                // There is something to say already.
+                request.wait_s = 0;
+            }
+            let limits = Limits { deadline: Duration::from_secs(request.wait_s) + MARGIN, ..Limits::SMALL };
+            let request = self.client.request(Method::POST, GATES_PATH).json(&request);
+            found.extend(answers(part, &self.client.send_for_json(request, limits).await?));
+        }
+        Ok(found)
+    }
+}
+
+impl Matter {
+    /// The requests of one turn, each with the gates that it asks for. Only the last one may be held, and of several
+    /// not for long: the others' gates may open meanwhile.
+    fn requests<'q>(&self, question: &'q Question, asked: &'q [usize]) -> Vec<(&'q [usize], GatesRequest)> {
         let untold = question.settled.get(self.told..).unwrap_or_default();
-        let settled = untold.iter().take(SETTLED_MAX).map(|one| Settled { address: one.address.clone(), outcome: one.outcome }).collect();
-        let gate = |gate: &Gate| AskedGate { host: gate.host.clone(), target: gate.target.clone(), optional: gate.optional };
-        let asked = asked.iter().filter_map(|&position| self.gates.get(position)).map(gate).collect();
-        let hold = if self.first { Duration::ZERO } else { HOLD };
-        let request = GatesRequest { run: self.run.clone(), catalog: self.catalog, settled, asked, wait_s: hold.as_secs() };
-        let request = self.client.request(Method::POST, GATES_PATH).json(&request);
-        self.client.send_for_json(request, Limits { deadline: hold + MARGIN, ..Limits::SMALL }).await
+        let count = asked.len().div_ceil(ASKED_MAX).max(untold.len().div_ceil(SETTLED_MAX)).max(1);
+        let request = |turn: usize| {
+            let part = asked.chunks(ASKED_MAX).nth(turn).unwrap_or_default();
+            let settled = untold.chunks(SETTLED_MAX).nth(turn).unwrap_or_default();
+            let settled = settled.iter().map(|one| Settled { address: one.address.clone(), outcome: one.outcome }).collect();
+            let gate = |gate: &Gate| AskedGate { host: gate.host.clone(), target: gate.target.clone(), optional: gate.optional };
+            let gates = part.iter().filter_map(|&position| self.gates.get(position)).map(gate).collect();
+            let is_last = turn + 1 == count;
+            let hold = if self.first || !is_last {
+                Duration::ZERO
+            } else if count > 1 {
+                HOLD_OF_MANY
+            } else {
+                HOLD
+            };
+            (part, GatesRequest { run: self.run.clone(), catalog: self.catalog, settled, asked: gates, wait_s: hold.as_secs() })
+        };
+        (0..count).map(request).collect()
     }
 }
 
@@ -201,7 +240,9 @@ fn answers(asked: &[usize], answer: &GatesAnswer) -> Vec<Answer> {
 mod tests {
     use super::*;
     use keel_engine::address::Address;
+    use keel_engine::catalog::{Node, Origin, RelationWord};
     use keel_engine::protocol::gates::GateStanding;
+    use keel_engine::report::Outcome;
 
     #[test]
     fn what_the_server_leaves_out_is_not_open() {
@@ -211,6 +252,32 @@ mod tests {
         let answers = answers(&[4, 7], &answer);
         assert_eq!(answers[0], Answer { gate: 4, state: GateState::Open { token: token.to_string() } });
         assert!(matches!(answers[1], Answer { gate: 7, state: GateState::Shut { .. } }));
+    }
+
+    #[test]
+    fn whatever_is_too_much_for_one_request_is_asked_and_told_in_several() {
+        let gate = |number: usize| Gate {
+            node: Node::Resource(0),
+            host: format!("db-{number}"),
+            target: Address::new("file", "/a"),
+            notify: None,
+            optional: false,
+            word: RelationWord::Require,
+            origin: Origin::default(),
+        };
+        let gates: Vec<Gate> = (0..ASKED_MAX + 1).map(gate).collect();
+        let matter = Matter { run: "r".to_owned(), catalog: Digest::of(b"c"), gates, told: 1, first: false };
+        let settled =
+            |number: usize| keel_engine::walk::Settled { address: Address::new("file", format!("/{number}")), outcome: Outcome::Changed };
+        let question = |count: usize| Question { gates: Vec::new(), settled: (0..count).map(settled).collect() };
+        let sizes = |asked: usize, count: usize| -> Vec<(usize, usize, u64)> {
+            let (question, asked) = (question(count), (0..asked).collect::<Vec<_>>());
+            let requests = matter.requests(&question, &asked);
+            requests.iter().map(|(part, one)| (part.len(), one.settled.len(), one.wait_s)).collect()
+        };
+        assert_eq!(sizes(1, 3), [(1, 2, 25)]);
+        assert_eq!(sizes(ASKED_MAX + 1, 1), [(ASKED_MAX, 0, 0), (1, 0, 5)]);
+        assert_eq!(sizes(1, SETTLED_MAX + 2), [(1, SETTLED_MAX, 0), (0, 1, 5)]);
     }
 
     #[test]

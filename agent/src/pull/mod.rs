@@ -4,21 +4,29 @@
 //!
 //! What it believes is on disk and checked: [`catalogs`], [`contents`], [`spool`]; who it is: [`node`].
 
+pub mod answers;
 pub mod catalogs;
 pub mod contents;
 pub mod course;
 pub mod delivery;
 pub mod gates;
+pub mod grid;
 pub mod home;
+pub mod leases;
 pub mod listeners;
+mod machine;
 pub mod news;
 pub mod node;
+pub mod openings;
+pub mod order;
 pub mod pause;
 pub mod preview;
 pub mod process;
 pub mod race;
+pub mod refused;
+pub mod renewal;
 pub mod round;
-pub mod schedule;
+pub mod round_process;
 pub mod self_check;
 pub mod server;
 pub mod service;

@@ -1,9 +1,12 @@
 //! The news: a request that the server holds between runs, until there is something to say.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use keel_engine::protocol::environment::short_commit;
 use keel_engine::protocol::news::{NEWS_PATH, News, NewsAnswer, WAIT_S_MAX};
 use reqwest::Method;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::home::Home;
@@ -17,9 +20,10 @@ use crate::state::{read_if_there, replace};
 const FILE: &str = "news";
 /// How much longer than it is held an answer may take.
 const MARGIN: Duration = Duration::from_secs(30);
-/// From one try to the next while the server is away: at first, and at most.
+/// From one try to the next while the server is away: at first, and at most. Spread, the longest is a minute, so
+/// that after an outage of any length news arrive a minute later at the latest.
 const RETRY_MIN: Duration = Duration::from_secs(1);
-const RETRY_MAX: Duration = Duration::from_secs(300);
+const RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// The number of the last news that was heard, so that a host which starts again does not hear it again.
 struct Heard<'a> {
@@ -43,37 +47,47 @@ impl<'a> Heard<'a> {
     }
 }
 
-/// Listens for as long as anybody hears.
-pub async fn listen(home: Home, settings: AgentSettings, events: UnboundedSender<Event>) {
+/// Listens for as long as anybody hears. While the server is away it is tried later and later, and at once when
+/// somebody wakes the listener.
+pub async fn listen(home: Home, settings: AgentSettings, events: UnboundedSender<Event>, wake: Arc<Notify>) {
     let mut heard = Heard::load(&home);
     let mut failures = 0;
-    let mut pause = RETRY_MIN;
+    let mut demands_after = 0;
     loop {
         // The certificate is another one after a renewal, so each try begins with what is on disk.
         let client = Node::load(&home).map_err(|error| error.message).and_then(|node| client(&home, &settings, &node));
         let fault = match client {
-            Ok(client) => hear(&client, &mut heard, &mut failures, &events).await,
+            Ok(client) => hear(&client, &mut heard, (&mut failures, &mut demands_after), &events).await,
             Err(why) => Some(Fault::Away(why)),
         };
         let Some(fault) = fault else { return };
-        if failures == 0 && events.send(Event::ServerAway(first_line(&fault))).is_err() {
+        if failures == 0 && events.send(Event::ServerAway(fault.to_string())).is_err() {
             return;
         }
         let asked = match &fault {
             Fault::Refused { retry: Some(retry), .. } => (*retry).min(RETRY_MAX),
             _ => Duration::ZERO,
         };
-        pause = if failures == 0 { RETRY_MIN } else { (pause * 2).min(RETRY_MAX) };
+        let pause = spread(pause_after(failures).max(asked));
         failures += 1;
-        tokio::time::sleep(spread(pause.max(asked))).await;
+        let _ = tokio::time::timeout(pause, wake.notified()).await;
     }
 }
 
 /// Asks again and again, until it fails; none if nobody listens any more.
-async fn hear(client: &Client, heard: &mut Heard<'_>, failures: &mut u32, events: &UnboundedSender<Event>) -> Option<Fault> {
+async fn hear(
+    client: &Client,
+    heard: &mut Heard<'_>,
+    (failures, demands_after): (&mut u32, &mut u64),
+    events: &UnboundedSender<Event>,
+) -> Option<Fault> {
     loop {
         let after = heard.number;
-        let path = format!("{NEWS_PATH}?after={after}&wait_s={}", if *failures > 0 { 0 } else { WAIT_S_MAX });
+        let mut path = format!("{NEWS_PATH}?after={after}&wait_s={}", if *failures > 0 { 0 } else { WAIT_S_MAX });
+        if *demands_after > 0 {
+            // An older server knows nothing of them, and gave none.
+            path.push_str(&format!("&demands_after={demands_after}"));
+        }
         let limits = Limits { deadline: Duration::from_secs(WAIT_S_MAX) + MARGIN, ..Limits::SMALL };
         match client.send_for_json::<NewsAnswer>(client.request(Method::GET, &path), limits).await {
             Ok(answer) => {
@@ -83,6 +97,10 @@ async fn hear(client: &Client, heard: &mut Heard<'_>, failures: &mut u32, events
                 if !answer.news.is_empty() && events.send(Event::News(answer.news)).is_err() {
                     return None;
                 }
+                *demands_after = answer.demands.iter().map(|demand| demand.number).fold(*demands_after, u64::max);
+                if !answer.demands.is_empty() && events.send(Event::Demands(answer.demands)).is_err() {
+                    return None;
+                }
                 heard.keep(answer.after);
             }
             Err(fault) => return Some(fault),
@@ -90,9 +108,9 @@ async fn hear(client: &Client, heard: &mut Heard<'_>, failures: &mut u32, events
     }
 }
 
-/// What is wrong, without what to try: the agent tries again by itself.
-fn first_line(fault: &Fault) -> String {
-    fault.to_string().lines().next().unwrap_or_default().to_owned()
+/// How long to wait after so many failures in a row and one more.
+fn pause_after(failures: u32) -> Duration {
+    RETRY_MIN.saturating_mul(2_u32.saturating_pow(failures)).min(RETRY_MAX)
 }
 
 /// A pause between one and two times as long, so that the hosts of a site do not come back all at once.
@@ -105,9 +123,11 @@ fn spread(pause: Duration) -> Duration {
 /// A few words about news, for the log.
 pub fn in_words(news: &[News]) -> String {
     let words = news.iter().map(|one| match one {
-        News::Catalog { commit } => format!("a new catalog (commit {})", commit.get(..12).unwrap_or(commit)),
+        News::Catalog { commit } => format!("a new catalog (commit {})", short_commit(commit)),
         News::Gate { host, target } => format!("{host}: {target} is ready"),
+        News::Lease { guard } => format!("the lease of guard {guard} may be had"),
         News::Run { by } => format!("{by} asks for a run"),
+        News::Inquiry => "somebody asks what a commit would change".to_owned(),
         News::Other => "something".to_owned(),
     });
     words.collect::<Vec<_>>().join(", ")
@@ -118,8 +138,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_is_one_line() {
-        assert_eq!(first_line(&Fault::Away("no route\n  try: later".to_owned())), "the server cannot be reached: no route");
+    fn however_long_the_server_was_away_it_is_asked_again_within_a_minute() {
+        assert_eq!([0, 1, 2].map(pause_after), [1, 2, 4].map(Duration::from_secs));
+        for failures in 0..100 {
+            let pause = spread(pause_after(failures));
+            assert!(pause >= RETRY_MIN && pause <= Duration::from_secs(60), "{failures}: {pause:?}");
+        }
     }
 
     #[test]

@@ -136,14 +136,17 @@ impl NewKey {
     /// Keeps the key with the certificate that it got.
     ///
     /// # Errors
-    /// The certificate is not this key's or cannot be read, or the file cannot be written.
-    pub fn keep(&self, home: &Home, certificate: &Certificate) -> Result<Node> {
+    /// The certificate is not this key's, is another host's or cannot be read, or the file cannot be written.
+    pub fn keep(&self, home: &Home, host: &HostName, certificate: &Certificate) -> Result<Node> {
         let text = format!("{}{}", self.to_pem(), certificate.chain);
         let node = Node::parse(text.as_bytes()).map_err(|why| Error::host(format!("the server's certificate is of no use: {why}")))?;
         let public = self.key.subject_public_key_info();
         let fits = node.credentials.chain.first().and_then(|first| X509Certificate::from_der(first).ok());
         if fits.is_none_or(|(_, certificate)| certificate.public_key().raw != public) {
             return Err(Error::host("the server's certificate is another key's"));
+        }
+        if node.host != *host {
+            return Err(Error::host(format!("the server calls this host {}, not {host}", node.host)));
         }
         replace(&home.node(), text.as_bytes()).map_err(Error::host)?;
         Ok(node)
@@ -154,6 +157,10 @@ impl NewKey {
 mod tests {
     use super::*;
     use rcgen::SanType;
+
+    fn db_1() -> HostName {
+        HostName::new("db-1").unwrap()
+    }
 
     fn certificate(key: &KeyPair, name: &str) -> Certificate {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -169,7 +176,7 @@ mod tests {
         home.make_folders().unwrap();
         assert!(Node::load(&home).unwrap_err().hints[0].contains("keel agent enroll"));
         let key = NewKey::make().unwrap();
-        key.keep(&home, &certificate(&key.key, "db-1")).unwrap();
+        key.keep(&home, &db_1(), &certificate(&key.key, "db-1")).unwrap();
         let node = Node::load(&home).unwrap();
         assert_eq!(node.host.as_str(), "db-1");
         assert_eq!(node.key().unwrap().to_pem(), key.to_pem());
@@ -183,8 +190,9 @@ mod tests {
         let home = Home::below(root.path()).unwrap();
         home.make_folders().unwrap();
         let (key, other) = (NewKey::make().unwrap(), NewKey::make().unwrap());
-        assert!(key.keep(&home, &certificate(&other.key, "db-1")).unwrap_err().message.contains("another key's"));
-        assert!(key.keep(&home, &certificate(&key.key, "../db-1")).is_err());
+        assert!(key.keep(&home, &db_1(), &certificate(&other.key, "db-1")).unwrap_err().message.contains("another key's"));
+        assert!(key.keep(&home, &db_1(), &certificate(&key.key, "../db-1")).is_err());
+        assert!(key.keep(&home, &db_1(), &certificate(&key.key, "db-2")).unwrap_err().message.contains("db-2, not db-1"));
         assert!(!home.node().exists());
     }
 
@@ -194,7 +202,7 @@ mod tests {
         let home = Home::below(root.path()).unwrap();
         home.make_folders().unwrap();
         let key = NewKey::make().unwrap();
-        let mut node = key.keep(&home, &certificate(&key.key, "db-1")).unwrap();
+        let mut node = key.keep(&home, &db_1(), &certificate(&key.key, "db-1")).unwrap();
         (node.not_before, node.not_after) = (Duration::from_secs(1000), Duration::from_secs(3000));
         assert!(!node.is_due(Duration::from_secs(1999)));
         assert!(node.is_due(Duration::from_secs(2100)));

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::home::Home;
 use crate::error::{Error, Result};
+use crate::render::paint::printable;
 use crate::state::{read_if_there, replace};
 
 /// Why there are no runs.
@@ -26,6 +27,12 @@ impl Pause {
         let Some(bytes) = read_if_there(&home.kept.join(FILE)).map_err(Error::host)? else { return Ok(None) };
         let unreadable = || Self { reason: format!("{FILE} cannot be understood"), by: "nobody known".to_owned(), since_ms: 0 };
         Ok(Some(serde_json::from_slice(&bytes).unwrap_or_else(|_| unreadable())))
+    }
+
+    /// Why there is no run, for whoever wants one.
+    pub fn refusal(&self) -> Error {
+        let (by, reason) = (printable(&self.by), printable(&self.reason));
+        Error::host(format!("{by} disabled the agent: {reason}")).hint("keel agent enable")
     }
 
     /// Writes the note.

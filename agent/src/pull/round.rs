@@ -3,43 +3,41 @@
 
 use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
 use keel_engine::catalog::Catalog;
 use keel_engine::digest::Digest;
-use keel_engine::protocol::certificate::Renewal;
+use keel_engine::protocol::environment::short_commit;
 use keel_engine::protocol::problem::Code;
 use keel_engine::protocol::reports::Trigger;
-use keel_engine::report::{FORMAT_VERSION, Mode, Report, Totals};
-use keel_engine::walk::{Gates, Groups, Progress};
+use keel_engine::report::{Mode, Report};
+use keel_engine::walk::{Gates, Groups, LeaseSource, Progress};
 
 use super::catalogs::{Catalogs, Delivered};
 use super::contents::ContentStore;
 use super::delivery::deliver;
 use super::gates::ServerGates;
 use super::home::Home;
-use super::node::{NewKey, Node};
-use super::server::{CatalogAnswer, NewCatalog, Server, client};
+use super::leases::ServerLeases;
+use super::leases::promises::Promises;
+use super::node::Node;
+use super::openings;
+use super::order::Order;
+use super::refused::nothing;
+use super::renewal::Connection;
+use super::server::{CatalogAnswer, NewCatalog, Server, Source, client};
 use super::settings::AgentSettings;
 use super::spool::{Spool, Told};
 use super::watch::WatchList;
 use crate::client::Fault;
 use crate::error::{Error, Kind, Result};
 use crate::facts::{Collected, collect};
-use crate::run::{self, Choice, Desired, Options};
+use crate::run::{self, Desired, Options};
 use crate::secrets::identity;
 use crate::secrets::open::Opener;
 use crate::state::lock::Lock;
 
 /// After so long without a word from the server every report says so.
 const STALE: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// What a round is to do.
-#[derive(Debug, Clone)]
-pub struct Order {
-    /// What started it.
-    pub trigger: Trigger,
-    /// What takes part.
-    pub choice: Choice,
-}
 
 /// What came of a round.
 #[derive(Debug)]
@@ -76,24 +74,42 @@ pub fn make(
     let node = Node::load(home)?;
     let spool = Spool::open(home).map_err(Error::host)?;
     let catalogs = Catalogs::of(home, node.host.as_str());
-    let server = Server::of(home, settings, &node);
-    let mut means = Means { contents: ContentStore::of(home), home, settings, server, node, catalogs, spool };
-    let mut troubles: Vec<String> = means.renew().err().into_iter().collect();
+    let mut connection = Connection::new(home, settings, node);
+    let mut troubles: Vec<String> = connection.renew().err().into_iter().collect();
+    let Connection { node, server, .. } = connection;
+    let means = Means { contents: ContentStore::of(home), home, settings, server, node, catalogs, spool };
     let (delivered, warnings) = means.fetch();
     troubles.extend(warnings.iter().cloned());
     let catalog = delivered.as_ref().and_then(|delivered| Catalog::from_bytes(&delivered.bytes).ok());
+    let order = &order.widened(catalog.as_ref());
     let converged = means.converge(delivered.as_ref(), catalog.as_ref(), order, stop, progress);
     let report = converged.map(|mut report| {
         report.warnings.extend(warnings);
         report
     });
+    // A look at a part of the host knows nothing of what else waits.
+    if let (Some(catalog), Ok(report), true) = (&catalog, &report, order.choice.filter.only.is_empty()) {
+        troubles.extend(openings::keep(home, openings::first(catalog, report, Timestamp::now())).err());
+    }
     if is_worth_telling(order, &report) {
         troubles.extend(means.tell(delivered.as_ref(), order, &report).err());
     }
-    let delivered_all = means.server.as_ref().map_err(Clone::clone).and_then(|server| deliver(&means.spool, server));
+    let delivered_all = means.server.as_ref().map_err(Clone::clone).and_then(|server| deliver(&means.spool, &means.node.host, server));
     troubles.extend(delivered_all.err().filter(|why| !troubles.contains(why)));
     troubles.extend(means.leave_watch_list(delivered.as_ref(), catalog.as_ref()).err());
     Ok(Done { report, troubles })
+}
+
+/// Delivers the reports that wait, and nothing else: the server was away when they were written.
+///
+/// # Errors
+/// A round is under way, which delivers them itself, or the server is away again.
+pub fn deliver_what_waits(home: &Home, settings: &AgentSettings) -> Result<()> {
+    let _lock = Lock::take_file(&home.round_lock(), "keel agent")?;
+    let node = Node::load(home)?;
+    let spool = Spool::open(home).map_err(Error::host)?;
+    let delivered = Server::of(home, settings, &node).and_then(|server| deliver(&spool, &node.host, &server));
+    delivered.map_err(Error::host)
 }
 
 /// Whether the server is to hear of a run. Nobody asks about one that another run kept from happening, nor
@@ -109,23 +125,6 @@ fn is_worth_telling(order: &Order, report: &Result<Report>) -> bool {
 }
 
 impl Means<'_> {
-    /// Asks for the next certificate, if it is time.
-    fn renew(&mut self) -> std::result::Result<(), String> {
-        let now = now();
-        if !self.node.is_due(now) {
-            return Ok(());
-        }
-        let failed = |why: String| format!("the host's certificate could not be renewed: {why}");
-        let server = self.server.as_ref().map_err(|why| failed(why.clone()))?;
-        let key = if self.node.has_run_out(now) { self.node.key() } else { NewKey::make() }.map_err(|error| failed(error.message))?;
-        let csr = key.request(&self.node.host).map_err(|error| failed(error.message))?;
-        let recipient = recipient(self.home).map_err(|error| failed(error.message))?;
-        let certificate = server.renew(&Renewal { csr, recipient }).map_err(|fault| failed(fault.to_string()))?;
-        self.node = key.keep(self.home, &certificate).map_err(|error| failed(error.message))?;
-        self.server = Server::of(self.home, self.settings, &self.node);
-        Ok(())
-    }
-
     /// The catalog to converge to: the server's, else the newest good one in the cache.
     fn fetch(&self) -> (Option<Delivered>, Vec<String>) {
         let found = self.catalogs.load();
@@ -133,12 +132,9 @@ impl Means<'_> {
         let asked = self.ask(found.catalog.as_ref(), &mut warnings);
         let catalog = match asked {
             Ok(Some(newer)) => Some(newer),
-            Ok(None) => {
-                self.catalogs.confirm();
-                found.catalog
-            }
+            Ok(None) => found.catalog,
             Err(why) => {
-                let commit = found.catalog.as_ref().and_then(|catalog| catalog.commit.as_deref()).map(short);
+                let commit = found.catalog.as_ref().and_then(|catalog| catalog.commit.as_deref()).map(short_commit);
                 let from = commit.map_or_else(String::new, |commit| format!(", of commit {commit}"));
                 warnings.push(match &found.catalog {
                     Some(_) => format!("{why}; the run converges to the cached catalog{from}"),
@@ -153,15 +149,22 @@ impl Means<'_> {
         (catalog, warnings)
     }
 
-    /// Asks the server; none if the catalog at hand is the current one. A new one is in the cache on return.
+    /// Asks the server; none if the catalog at hand is the current one as it is. A new one, or the same of another
+    /// commit, is in the cache on return.
     fn ask(&self, at_hand: Option<&Delivered>, warnings: &mut Vec<String>) -> std::result::Result<Option<Delivered>, String> {
         let server = self.server.as_ref().map_err(Clone::clone)?;
         let (facts, left_out) = facts(self.home)?;
         warnings.extend(left_out);
         match server.catalog(&facts, at_hand.map(|catalog| &catalog.id)).map_err(|fault| in_words(&fault))? {
-            CatalogAnswer::Unchanged => {
+            CatalogAnswer::Unchanged(source) => {
                 self.fetch_missing(server, at_hand)?;
-                Ok(None)
+                let moved = at_hand.and_then(|catalog| catalog.moved_to(source));
+                // Where that cannot be written, the next run hears it again.
+                let noted = moved.as_ref().is_some_and(|moved| self.catalogs.keep_in_place(moved).is_ok());
+                if !noted {
+                    self.catalogs.confirm();
+                }
+                Ok(moved)
             }
             CatalogAnswer::New(new) => self.take_in(server, new).map(Some),
         }
@@ -192,7 +195,7 @@ impl Means<'_> {
         } else {
             Default::default()
         };
-        let NewCatalog { bytes, id, commit, environment } = new;
+        let NewCatalog { bytes, id, source: Source { commit, environment } } = new;
         let delivered = Delivered { host: catalog.host.clone(), id, bytes, commit, environment, secrets };
         self.catalogs.keep(&delivered)?;
         let both: Vec<Catalog> = self.catalogs.both().iter().filter_map(|kept| Catalog::from_bytes(&kept.bytes).ok()).collect();
@@ -214,13 +217,36 @@ impl Means<'_> {
         };
         let name = run::new_name();
         let gates = self.gates(&name, catalog, delivered.id);
-        let mode = if self.settings.noop { Mode::Plan } else { Mode::Apply };
+        let mode = self.mode();
         let gates = gates.as_ref().map(|gates| (gates as &dyn Gates, self.settings.gate_wait));
-        let options = Options { root: self.home.root.clone(), name, mode, choice: order.choice.clone(), stop, gates };
+        let leases = self.leases(&name, catalog);
+        let source = match &leases {
+            Ok(Some(leases)) => LeaseSource::Asked(leases),
+            Ok(None) => LeaseSource::Nobody("this run asks for none"),
+            Err(why) => LeaseSource::Nobody(why),
+        };
+        let choice = order.choice.clone();
+        let options = Options { root: self.home.root.clone(), name, mode, choice, stop, gates, leases: source };
         let contents = std::sync::Arc::new(self.contents.clone());
         let desired = Desired { catalog: catalog.clone(), bytes: delivered.bytes.clone(), contents };
         let opener = || Ok(Opener { identities: identity::load(&self.home.identity())?, closed: delivered.secrets.clone() });
-        run::make(desired, &options, opener, progress)
+        let report = run::make(desired, &options, opener, progress);
+        let all = order.choice.filter.only.is_empty() && order.choice.filter.skip.is_empty();
+        let kept = leases.ok().flatten().map(|leases| leases.finish(all && report.is_ok(), stop)).unwrap_or_default();
+        report.map(|mut report| {
+            report.warnings.extend(kept);
+            report
+        })
+    }
+
+    /// Somebody to ask for leases, if any may be needed or is still held from before; what is held is given back first.
+    fn leases(&self, run: &str, catalog: &Catalog) -> std::result::Result<Option<ServerLeases>, String> {
+        if self.settings.noop || (catalog.guards.is_empty() && Promises::load(self.home)?.all().is_empty()) {
+            return Ok(None);
+        }
+        let leases = ServerLeases::begin(self.home, self.settings, run, catalog)?;
+        leases.settle();
+        Ok(Some(leases))
     }
 
     /// Somebody to ask about gates, if there are any.
@@ -235,33 +261,18 @@ impl Means<'_> {
 
     /// Writes down what came of the run, for the server.
     fn tell(&self, delivered: Option<&Delivered>, order: &Order, report: &Result<Report>) -> std::result::Result<(), String> {
-        let failure = report.as_ref().err().map(|error| error.to_string());
+        let failure = report.as_ref().err().map(|error| error.message.clone());
         let report = match report {
             Ok(report) => report.without_unchanged(),
-            Err(_) => self.nothing(delivered),
+            Err(_) => nothing(&self.node.host, delivered.map_or_else(|| Digest::of(b""), |one| one.id), self.mode()),
         };
         let (environment, commit) = delivered.map(|one| (one.environment.clone(), one.commit.clone())).unwrap_or_default();
         let (trigger, interval_s) = (order.trigger.clone(), self.settings.interval.as_secs());
         self.spool.add(Told { environment, commit, trigger, interval_s, failure, report })
     }
 
-    /// The report of a run that did not happen.
-    fn nothing(&self, delivered: Option<&Delivered>) -> Report {
-        Report {
-            format_version: FORMAT_VERSION.to_owned(),
-            run: run::new_name(),
-            host: self.node.host.to_string(),
-            site: String::new(),
-            catalog: delivered.map_or_else(|| Digest::of(b""), |delivered| delivered.id),
-            mode: if self.settings.noop { Mode::Plan } else { Mode::Apply },
-            started_ms: u64::try_from(now().as_millis()).unwrap_or(u64::MAX),
-            duration_ms: 0,
-            resources: Vec::new(),
-            totals: Totals::default(),
-            owed: Vec::new(),
-            released: Vec::new(),
-            warnings: Vec::new(),
-        }
+    fn mode(&self) -> Mode {
+        if self.settings.noop { Mode::Plan } else { Mode::Apply }
     }
 
     /// Leaves word for the agent what it is to watch, if it is to.
@@ -274,16 +285,6 @@ impl Means<'_> {
         let groups = Groups::build(&types, &catalog.resources).map_err(|error| format!("{} cannot be watched", error.address))?;
         WatchList::of(catalog, delivered.id, &groups.footprints()).keep(self.home)
     }
-}
-
-/// The recipient that secrets are sealed for, from the host's own key.
-///
-/// # Errors
-/// The key cannot be read.
-pub fn recipient(home: &Home) -> Result<String> {
-    let identities = identity::load(&home.identity())?;
-    let first = identities.first().ok_or_else(|| Error::host("the host has no key for secrets"))?;
-    Ok(first.to_public().to_string())
 }
 
 /// The facts of the host as they are sent, the same bytes as long as they are the same facts, and what of the
@@ -307,8 +308,4 @@ fn in_words(fault: &Fault) -> String {
         Some(Code::DoesNotCompile) => format!("the server has no catalog for this host: {fault}"),
         _ => fault.to_string(),
     }
-}
-
-fn short(commit: &str) -> &str {
-    commit.get(..12).unwrap_or(commit)
 }

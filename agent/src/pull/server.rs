@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use keel_engine::contents::Blob;
 use keel_engine::digest::Digest;
+use keel_engine::protocol::JSON;
 use keel_engine::protocol::catalog::{CATALOG_BYTES_MAX, CATALOG_PATH, COMMIT_HEADER, CONTENT_PATH, ENVIRONMENT_HEADER, FACTS_HEADER};
 use keel_engine::protocol::certificate::{Certificate, Renewal};
 use keel_engine::protocol::facts::{FACTS_PATH, FactsAnswer};
+use keel_engine::protocol::inquiries::{INQUIRIES_PATH, OpenInquiries};
+use keel_engine::protocol::leases::{LEASES_PATH, LeaseAnswer, LeaseProof, LeaseRequest, PROOF_PATH, ProofReceipt};
 use keel_engine::protocol::problem::Code;
 use keel_engine::protocol::reports::{Delivery, REPORTS_PATH, Receipt};
 use keel_engine::protocol::secrets::{SECRETS_PATH, SealedSecrets};
@@ -19,6 +22,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::contents::{ContentStore, write_part};
 use super::home::Home;
+use super::machine::machine;
 use super::node::Node;
 use super::settings::AgentSettings;
 use crate::client::address::AGENT_PORT;
@@ -35,13 +39,15 @@ const CONTENT_RATE_MIN: u64 = 10 << 10;
 pub struct Server {
     runtime: Runtime,
     client: Client,
+    /// The inquiry about whose commit it is asked; none for the one that the host follows.
+    inquiry: Option<String>,
 }
 
 /// The answer to the question for a catalog.
 #[derive(Debug)]
 pub enum CatalogAnswer {
-    /// It is the one that the agent has.
-    Unchanged,
+    /// It is the one that the agent has, perhaps of a newer commit.
+    Unchanged(Source),
     /// Another one.
     New(NewCatalog),
 }
@@ -53,10 +59,23 @@ pub struct NewCatalog {
     pub bytes: Vec<u8>,
     /// Its name.
     pub id: Digest,
-    /// The commit that it was compiled from.
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// Where a catalog comes from, as the server says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Source {
+    /// The commit that it was compiled from, or is good for.
     pub commit: Option<String>,
     /// The environment that the host follows.
     pub environment: Option<String>,
+}
+
+impl Source {
+    fn of(headers: &HeaderMap) -> Self {
+        Self { commit: text(headers, COMMIT_HEADER), environment: text(headers, ENVIRONMENT_HEADER) }
+    }
 }
 
 /// The client of a host's server; it can be used in any runtime.
@@ -65,7 +84,7 @@ pub struct NewCatalog {
 /// The authority or the certificate cannot be used.
 pub fn client(home: &Home, settings: &AgentSettings, node: &Node) -> Result<Client, String> {
     let tls = tls::config(tls::roots_in(&home.authority())?, Some(&node.credentials))?;
-    Client::new(settings.server.clone().or_port(AGENT_PORT), tls)
+    Ok(Client::new(settings.server.clone().or_port(AGENT_PORT), tls)?.on_machine(machine()))
 }
 
 impl Server {
@@ -76,7 +95,39 @@ impl Server {
     pub fn of(home: &Home, settings: &AgentSettings, node: &Node) -> Result<Self, String> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("cannot prepare connections: {error}"))?;
-        Ok(Self { runtime, client: client(home, settings, node)? })
+        Ok(Self { runtime, client: client(home, settings, node)?, inquiry: None })
+    }
+
+    /// The same, for the catalog of the commit that an inquiry is about, with its secrets and contents.
+    pub fn about(self, inquiry: &str) -> Self {
+        Self { inquiry: Some(inquiry.to_owned()), ..self }
+    }
+
+    /// Where something of the catalog is.
+    fn path(&self, path: &str) -> String {
+        match (&self.inquiry, path.strip_prefix("/v1")) {
+            (Some(id), Some(rest)) => format!("{INQUIRIES_PATH}/{id}{rest}"),
+            _ => path.to_owned(),
+        }
+    }
+
+    /// What the host is asked about commits.
+    ///
+    /// # Errors
+    /// The server is away, or refuses.
+    pub fn inquiries(&self) -> Result<OpenInquiries, Fault> {
+        let request = self.client.request(Method::GET, INQUIRIES_PATH);
+        self.runtime.block_on(self.client.send_for_json(request, Limits::SMALL))
+    }
+
+    /// Answers an inquiry.
+    ///
+    /// # Errors
+    /// The server is away, or does not wait for the answer any more.
+    pub fn answer(&self, inquiry: &str, body: Vec<u8>) -> Result<(), Fault> {
+        let request = self.client.request(Method::POST, &format!("{INQUIRIES_PATH}/{inquiry}/answer"));
+        let request = request.header(CONTENT_TYPE, JSON).body(body);
+        self.runtime.block_on(self.client.send(request, Limits::SMALL)).map(drop)
     }
 
     /// Asks for the catalog, with these facts, unless it is the one at hand.
@@ -94,14 +145,14 @@ impl Server {
     }
 
     fn ask_catalog(&self, facts: &[u8], at_hand: Option<&Digest>) -> Result<CatalogAnswer, Fault> {
-        let mut request = self.client.request(Method::GET, CATALOG_PATH);
+        let mut request = self.client.request(Method::GET, &self.path(CATALOG_PATH));
         request = request.header(FACTS_HEADER, Digest::of(facts).to_string()).header(ACCEPT_ENCODING, "zstd");
         if let Some(id) = at_hand {
             request = request.header(IF_NONE_MATCH, format!("\"{id}\""));
         }
         let answer = self.runtime.block_on(self.client.send(request, CATALOG_LIMITS))?;
         if answer.status == StatusCode::NOT_MODIFIED {
-            return Ok(CatalogAnswer::Unchanged);
+            return Ok(CatalogAnswer::Unchanged(Source::of(&answer.headers)));
         }
         let bytes = match text(&answer.headers, CONTENT_ENCODING.as_str()).as_deref() {
             Some("zstd") => inflated(&answer.body)?,
@@ -112,12 +163,11 @@ impl Server {
         if named.trim_matches('"') != id.to_string() {
             return Err(Fault::Away("the catalog is not what its name says".to_owned()));
         }
-        let (commit, environment) = (text(&answer.headers, COMMIT_HEADER), text(&answer.headers, ENVIRONMENT_HEADER));
-        Ok(CatalogAnswer::New(NewCatalog { bytes, id, commit, environment }))
+        Ok(CatalogAnswer::New(NewCatalog { bytes, id, source: Source::of(&answer.headers) }))
     }
 
     fn send_facts(&self, facts: &[u8]) -> Result<FactsAnswer, Fault> {
-        let request = self.client.request(Method::PUT, FACTS_PATH).header(CONTENT_TYPE, "application/json").body(facts.to_vec());
+        let request = self.client.request(Method::PUT, FACTS_PATH).header(CONTENT_TYPE, JSON).body(facts.to_vec());
         self.runtime.block_on(self.client.send_for_json(request, Limits::SMALL))
     }
 
@@ -126,7 +176,7 @@ impl Server {
     /// # Errors
     /// The server is away, or refuses.
     pub fn secrets(&self) -> Result<SealedSecrets, Fault> {
-        let request = self.client.request(Method::GET, SECRETS_PATH);
+        let request = self.client.request(Method::GET, &self.path(SECRETS_PATH));
         self.runtime.block_on(self.client.send_for_json(request, SECRETS_LIMITS))
     }
 
@@ -145,7 +195,7 @@ impl Server {
     }
 
     async fn fetch(&self, store: &ContentStore, blob: &Blob, begun: u64) -> Result<(), String> {
-        let mut request = self.client.request(Method::GET, &format!("{CONTENT_PATH}/{}", blob.digest));
+        let mut request = self.client.request(Method::GET, &self.path(&format!("{CONTENT_PATH}/{}", blob.digest)));
         if begun > 0 {
             request = request.header(RANGE, format!("bytes={begun}-"));
         }
@@ -173,7 +223,7 @@ impl Server {
     /// # Errors
     /// As [`Server::content`].
     pub fn content_bytes(&self, blob: &Blob) -> Result<Arc<[u8]>, String> {
-        let request = self.client.request(Method::GET, &format!("{CONTENT_PATH}/{}", blob.digest));
+        let request = self.client.request(Method::GET, &self.path(&format!("{CONTENT_PATH}/{}", blob.digest)));
         let body_max = usize::try_from(blob.size).unwrap_or(usize::MAX);
         let limits = Limits { deadline: deadline_for(blob), body_max };
         let answer = self.runtime.block_on(self.client.send(request, limits)).map_err(|fault| fault.to_string())?;
@@ -191,6 +241,24 @@ impl Server {
     /// The server is away, or refuses.
     pub fn report(&self, delivery: &Delivery) -> Result<Receipt, Fault> {
         let request = self.client.request(Method::POST, REPORTS_PATH).json(delivery);
+        self.runtime.block_on(self.client.send_for_json(request, Limits::SMALL))
+    }
+
+    /// Asks for the lease of a guard.
+    ///
+    /// # Errors
+    /// The server is away, or refuses.
+    pub fn lease(&self, request: &LeaseRequest) -> Result<LeaseAnswer, Fault> {
+        let limits = Limits { deadline: Duration::from_secs(request.wait_s) + Limits::SMALL.deadline, ..Limits::SMALL };
+        self.runtime.block_on(self.client.send_for_json(self.client.request(Method::POST, LEASES_PATH).json(request), limits))
+    }
+
+    /// Says how the host is as a member of a cluster.
+    ///
+    /// # Errors
+    /// The server is away, or refuses.
+    pub fn prove(&self, proof: &LeaseProof) -> Result<ProofReceipt, Fault> {
+        let request = self.client.request(Method::POST, PROOF_PATH).json(proof);
         self.runtime.block_on(self.client.send_for_json(request, Limits::SMALL))
     }
 

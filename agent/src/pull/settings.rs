@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use keel_engine::attributes::{AttributeValue, Span};
+use keel_engine::attributes::{AttributeValue, Size, Span};
 use keel_engine::value::Value;
+use keel_resources::host::Retention;
 use serde::{Deserialize, Deserializer};
 
 use super::home::Home;
@@ -22,9 +23,9 @@ pub struct AgentSettings {
     /// The catalog server: a name, perhaps with a port.
     pub server: ServerAddress,
     /// From one run to the next.
-    #[serde(default = "half_an_hour", deserialize_with = "span")]
+    #[serde(default = "half_an_hour", deserialize_with = "interval")]
     pub interval: Duration,
-    /// How long a run waits for other hosts, while everything else goes on.
+    /// How long a run waits for other hosts, and for leases, while everything else goes on.
     #[serde(default = "two_minutes", deserialize_with = "span")]
     pub gate_wait: Duration,
     /// Whether a managed file that is touched and a managed service that stops are mended at once.
@@ -33,9 +34,29 @@ pub struct AgentSettings {
     /// Whether runs only ever show what they would change.
     #[serde(default)]
     pub noop: bool,
+    /// How long what a run replaced can be brought back; the last 20 runs in any case.
+    #[serde(default = "ninety_days", deserialize_with = "span")]
+    pub backup_age: Duration,
+    /// How much of it there may be together.
+    #[serde(default = "one_gibibyte", deserialize_with = "size")]
+    pub backup_size: u64,
 }
 
-fn half_an_hour() -> Duration {
+fn ninety_days() -> Duration {
+    Retention::default().age
+}
+
+fn one_gibibyte() -> u64 {
+    Retention::default().bytes
+}
+
+fn size<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<u64, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Size::read(&value).map(|size| size.0).map_err(serde::de::Error::custom)
+}
+
+/// The interval, where the settings name none.
+pub(super) fn half_an_hour() -> Duration {
     Duration::from_secs(30 * 60)
 }
 
@@ -47,6 +68,16 @@ fn span<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Durat
     let value = Value::deserialize(deserializer)?;
     Span::read(&value).map(|span| span.0).map_err(serde::de::Error::custom)
 }
+
+fn interval<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Duration, D::Error> {
+    match span(deserializer)? {
+        Duration::ZERO => Err(serde::de::Error::custom("interval has to be a second or more")),
+        interval => Ok(interval),
+    }
+}
+
+/// The settings that the package brings; every line but a comment shows a default.
+const PACKAGED: &str = include_str!("../../../packaging/keel/agent.toml");
 
 impl AgentSettings {
     /// Reads the settings of a host.
@@ -66,24 +97,13 @@ impl AgentSettings {
         if text.parse::<toml::Table>().is_ok_and(|table| !table.contains_key("server")) {
             return Err(Error::host(format!("{} names no server", path.display())).hint(JOIN));
         }
-        let settings: Self =
-            toml::from_str(text).map_err(|error| Error::host(format!("{}: {}", path.display(), error.to_string().trim_end())))?;
-        if settings.interval.is_zero() {
-            return Err(Error::host(format!("{}: interval has to be a second or more", path.display())));
-        }
-        Ok(settings)
+        toml::from_str(text).map_err(|error| Error::host(format!("{}: {}", path.display(), error.to_string().trim_end())))
     }
 
-    /// The text of a settings file that names a server and leaves the rest to be filled in.
+    /// The text of a settings file that names a server and leaves the rest to be filled in: the package's own.
     pub fn template(server: &ServerAddress) -> String {
-        format!(
-            "# Settings of `keel agent`; without a line its default holds, as shown.\n\
-             server = \"{server}\"\n\
-             # interval = \"30m\"    # from one run to the next\n\
-             # gate_wait = \"2m\"    # how long a run waits for other hosts\n\
-             # watch = false        # mend what is touched at once, not at the next run\n\
-             # noop = false         # only show what runs would change\n"
-        )
+        let named = |line: &str| if line.starts_with("# server = ") { format!("server = \"{server}\"\n") } else { format!("{line}\n") };
+        PACKAGED.lines().map(named).collect()
     }
 }
 
@@ -100,16 +120,11 @@ mod tests {
         let template = AgentSettings::template(&"keel.example.org".parse().unwrap());
         let plain = parse(&template).unwrap();
         assert_eq!((plain.interval, plain.watch), (Duration::from_secs(1800), false));
-        let shown =
-            template.replace("# interval", "interval").replace("# gate", "gate").replace("# watch", "watch").replace("# noop", "noop");
+        let shown = template
+            .lines()
+            .map(|line| format!("{}\n", if line.contains(" = ") { line.trim_start_matches("# ") } else { line }))
+            .collect::<String>();
         assert_eq!(parse(&shown).unwrap(), plain);
-    }
-
-    #[test]
-    fn the_packages_file_shows_every_default() {
-        let shown = include_str!("../../../packaging/keel/agent.toml").lines().filter(|line| line.contains(" = "));
-        let text: String = shown.map(|line| format!("{}\n", line.trim_start_matches("# "))).collect();
-        assert_eq!(parse(&text).unwrap(), parse("server = 'keel.example.org'").unwrap());
     }
 
     #[test]
@@ -119,6 +134,8 @@ mod tests {
         for wrong in ["", "server = 'a'\ninterval = '0'", "server = 'a'\ninterval = 'soon'", "server = 'http://a'", "server = 1"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
+        let why = parse("server = 'a'\ninterval = '0'").unwrap_err().message;
+        assert!(why.contains("line 2") && why.contains("a second or more"), "{why}");
         assert_eq!(parse("server = 'a'\ninterval = 90").unwrap().interval, Duration::from_secs(90));
     }
 }

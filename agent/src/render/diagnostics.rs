@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
+use keel_engine::checked::{self, ByteSpan, CheckedSite, FORMAT_VERSION, Finding, LabelledPlace, Position};
+use keel_manifests::codes;
 use keel_manifests::diagnostic::{Diagnostic, Label, Severity};
 use keel_manifests::files::SiteFiles;
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, ThemeCharacters, ThemeStyles};
@@ -12,14 +15,8 @@ use serde_json::{Value, json};
 use super::excerpt::{Excerpt, floor};
 use super::paint::Paint;
 
-/// A place in a file as people count: lines and columns from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// The line.
-    pub line: usize,
-    /// The column, in characters.
-    pub column: usize,
-}
+/// Findings whose lines hold what is not to be shown.
+const UNSHOWN: [&str; 2] = [codes::SECRET_FILE, codes::PLAIN_SECRET];
 
 /// The texts of the files that diagnostics point into, read once each.
 pub struct Sources {
@@ -44,11 +41,11 @@ impl Sources {
     }
 
     /// Where a byte of a file stands.
-    pub fn place(&self, file: &str, offset: usize) -> Place {
+    pub fn place(&self, file: &str, offset: usize) -> Position {
         let text = self.text(file);
         let before = text.get(..floor(text, offset)).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Place { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
+        Position { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
     }
 }
 
@@ -116,7 +113,8 @@ impl Rendered {
 
     fn point(&mut self, file: &Arc<str>, labels: &[&Label], sources: &Sources) {
         let text = sources.text(file);
-        let excerpt = Excerpt::new(file, text);
+        let hides = self.code.as_deref().is_some_and(|code| UNSHOWN.contains(&code));
+        let excerpt = if hides { Excerpt::new(file, &only(text, labels)) } else { Excerpt::new(file, text) };
         let span = |label: &&Label| {
             let (start, end) = (floor(text, label.span.start), floor(text, label.span.end));
             let end = excerpt.shown_end(start, end);
@@ -125,6 +123,14 @@ impl Rendered {
         self.labels = labels.iter().map(span).collect();
         self.source = Some(excerpt);
     }
+}
+
+/// A text with blanks for all that no label stands at, and every byte in its place.
+fn only(text: &str, labels: &[&Label]) -> String {
+    let labelled = |at: usize| labels.iter().any(|label| label.span.contains(&at));
+    let kept =
+        |(at, letter): (usize, char)| if letter == '\n' || labelled(at) { letter.to_string() } else { " ".repeat(letter.len_utf8()) };
+    text.char_indices().map(kept).collect()
 }
 
 fn severity(severity: Severity) -> miette::Severity {
@@ -170,29 +176,36 @@ impl miette::Diagnostic for Rendered {
 }
 
 /// Diagnostics as data.
-pub fn json(diagnostics: &[Diagnostic], sources: &Sources) -> Value {
-    let one = |diagnostic: &Diagnostic| {
-        json!({
-            "code": diagnostic.code,
-            "severity": diagnostic.severity,
-            "message": diagnostic.message,
-            "help": diagnostic.help,
-            "host": diagnostic.host,
-            "labels": diagnostic.labels.iter().map(|label| json_label(label, sources)).collect::<Vec<_>>(),
-        })
-    };
-    json!({ "format_version": "1.0", "diagnostics": diagnostics.iter().map(one).collect::<Vec<_>>() })
+pub fn json(diagnostics: &[Diagnostic], sources: &Sources) -> CheckedSite {
+    CheckedSite { format_version: FORMAT_VERSION.to_owned(), diagnostics: findings(diagnostics, sources) }
 }
 
-fn json_label(label: &Label, sources: &Sources) -> Value {
-    let (start, end) = (sources.place(&label.file, label.span.start), sources.place(&label.file, label.span.end));
-    json!({
-        "file": label.file,
-        "text": label.text,
-        "span": { "start": label.span.start, "end": label.span.end },
-        "start": { "line": start.line, "column": start.column },
-        "end": { "line": end.line, "column": end.column },
-    })
+/// Diagnostics as data, one each.
+pub fn findings(diagnostics: &[Diagnostic], sources: &Sources) -> Vec<Finding> {
+    let one = |diagnostic: &Diagnostic| Finding {
+        code: diagnostic.code.to_owned(),
+        severity: match diagnostic.severity {
+            Severity::Error => checked::Severity::Error,
+            Severity::Warning => checked::Severity::Warning,
+            Severity::Note => checked::Severity::Note,
+        },
+        message: diagnostic.message.clone(),
+        help: diagnostic.help.clone(),
+        host: diagnostic.host.clone(),
+        labels: diagnostic.labels.iter().map(|label| labelled(label, sources)).collect(),
+    };
+    diagnostics.iter().map(one).collect()
+}
+
+fn labelled(label: &Label, sources: &Sources) -> LabelledPlace {
+    let Range { start, end } = label.span;
+    LabelledPlace {
+        file: label.file.to_string(),
+        text: label.text.clone(),
+        span: ByteSpan { start, end },
+        start: sources.place(&label.file, start),
+        end: sources.place(&label.file, end),
+    }
 }
 
 /// Diagnostics as a SARIF 2.1.0 log, for code scanning.
@@ -254,11 +267,11 @@ pub fn github(diagnostics: &[Diagnostic], sources: &Sources) -> String {
     diagnostics.iter().map(one).collect()
 }
 
-fn command_text(text: &str) -> String {
+pub(super) fn command_text(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-fn property(text: &str) -> String {
+pub(super) fn property(text: &str) -> String {
     command_text(text).replace(':', "%3A").replace(',', "%2C")
 }
 
@@ -274,6 +287,17 @@ mod tests {
         let diagnostics = vec![diagnostic];
         let sources = Sources::of(&diagnostics, &files);
         (diagnostics, sources)
+    }
+
+    #[test]
+    fn a_line_with_a_secret_is_not_shown() {
+        let manifest = "host a {\n    git \"/x\" password=\"CANARY\"\n}\n";
+        let files = MemoryFiles::new([("manifests/site.kdl", manifest), ("secrets/x.toml", "é = 1\npw = 'CANARY'\n")]);
+        let at = |file: &str, code, span| Diagnostic::warning(code, "m").at(&Arc::from(file), span, "here");
+        let found = [at("manifests/site.kdl", codes::PLAIN_SECRET, 13..16), at("secrets/x.toml", codes::SECRET_FILE, 7..9)];
+        let text = text(&found, &Sources::of(&found, &files), Paint { colour: false });
+        assert!(text.contains("git") && text.contains("manifests/site.kdl:2:5") && text.contains("pw"), "{text}");
+        assert!(!text.contains("CANARY"), "{text}");
     }
 
     #[test]
@@ -301,7 +325,7 @@ mod tests {
     #[test]
     fn machines_see_lines_and_columns() {
         let (diagnostics, sources) = sample();
-        assert_eq!(json(&diagnostics, &sources)["diagnostics"][0]["labels"][0]["start"], json!({ "line": 2, "column": 5 }));
+        assert_eq!(json(&diagnostics, &sources).diagnostics[0].labels[0].start, Position { line: 2, column: 5 });
         let region = &sarif(&diagnostics, &sources)["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"];
         assert_eq!((&region["startLine"], &region["endColumn"]), (&json!(2), &json!(8)));
         let annotation = github(&diagnostics, &sources);

@@ -1,11 +1,13 @@
 //! The fleet as people look at it: hosts with their conditions, reports in a list, a resource's history.
 
+use keel_engine::protocol::environment::short_commit;
 use keel_engine::protocol::fleet::{Condition, FleetStatus, HostStatus, ReportList, ReportSummary, ResourceHistory, ResourceRun};
+use keel_engine::protocol::leases::Lease;
 use keel_engine::report::{Cause, Totals};
 
 use super::moment::{ago, moment, span};
 use super::paint::{Paint, printable};
-use super::report::{Style, reason_text, resource_text};
+use super::report::{Style, resource_text};
 use super::{counted, table, trouble};
 
 /// The fleet: the counts, then the hosts that were asked for.
@@ -30,11 +32,28 @@ pub fn status(fleet: &FleetStatus, paint: Paint) -> String {
         text.push('\n');
         text.extend(head.into_iter().chain(painted).map(|line| line + "\n"));
     }
-    if fleet.more {
-        text.push_str("... and more: --limit shows them, --condition picks some\n");
+    if let Some(after) = &fleet.after {
+        text.push_str(&format!("... and more: --after {}; --condition picks some\n", printable(after)));
+    }
+    if !fleet.leases.is_empty() {
+        text.push('\n');
+        text.push_str(&leases(&fleet.leases, fleet.now_ms, paint));
     }
     text.extend(fleet.troubles.iter().map(|one| format!("\n{}", trouble::text(one, paint))));
     text
+}
+
+/// Who holds leases, and who waits for one.
+pub fn leases(leases: &[Lease], now_ms: i64, paint: Paint) -> String {
+    let row = |lease: &Lease| {
+        let since = span(u64::try_from(now_ms.saturating_sub(lease.since_ms) / 1000).unwrap_or(0));
+        let state = if lease.held { "held" } else { "waiting" };
+        vec![printable(&lease.guard), printable(&lease.host), state.to_owned(), since, printable(&lease.reason)]
+    };
+    let rows: Vec<Vec<String>> = leases.iter().map(row).collect();
+    let lines = table::lines(&["GUARD", "HOST", "LEASE", "SINCE", ""], &rows);
+    let painted = lines.iter().skip(1).zip(leases).map(|(line, lease)| if lease.held { paint.yellow(line) } else { paint.cyan(line) });
+    lines.first().map(|head| paint.bold(head)).into_iter().chain(painted).map(|line| line + "\n").collect()
 }
 
 fn host_row(host: &HostStatus, now_ms: i64) -> Vec<String> {
@@ -53,6 +72,12 @@ fn remarks(host: &HostStatus, now_ms: i64) -> String {
             parts.push(format!("{} failed", last.totals.failed));
         }
         parts.extend(last.remarks.iter().map(|remark| printable(remark)));
+        if host.condition != Condition::Silent && host.condition < last.condition {
+            parts.push(format!("{} is what the last run left out", host.condition.word()));
+        }
+    }
+    if host.behind {
+        parts.push("it has not run its newest catalog yet".to_owned());
     }
     parts.extend(host.waiting_for.first().map(|wait| {
         let more = host.waiting_for.len().saturating_sub(1);
@@ -92,7 +117,13 @@ pub fn reports(list: &ReportList, paint: Paint) -> String {
 }
 
 fn totals(totals: &Totals) -> String {
-    let parts = [(totals.changed, "changed"), (totals.refreshed, "refreshed"), (totals.failed, "failed"), (totals.waiting, "waiting")];
+    let parts = [
+        (totals.changed, "changed"),
+        (totals.refreshed, "refreshed"),
+        (totals.failed, "failed"),
+        (totals.waiting, "waiting"),
+        (totals.skipped, "skipped"),
+    ];
     let mut words: Vec<String> = parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
     words.push(format!("{} unchanged", totals.unchanged));
     words.join(", ")
@@ -123,10 +154,15 @@ fn origin(summary: &ReportSummary) -> String {
 /// A resource's history, the newest run first.
 pub fn history(history: &ResourceHistory, style: Style) -> String {
     let mut text = format!("{} on {}\n", style.paint.bold(&history.address.to_string()), history.host);
-    text.push_str(&match (&history.last, history.runs.first()) {
+    let is_newest = |last: &ReportSummary| history.runs.first().is_some_and(|newest| newest.run.id == last.id);
+    text.push_str(&match (&history.last, history.declared) {
         (None, _) => "  the host has sent no report\n".to_owned(),
-        (Some(last), Some(newest)) if newest.run.id == last.id => String::new(),
-        (Some(last), _) => format!("  unchanged or not declared in the last run, {}, {}\n", moment(last.received_ms), origin(last)),
+        (Some(last), _) if is_newest(last) => String::new(),
+        (Some(_), Some(false)) => {
+            let near = history.near.iter().map(|near| format!("    there is {}\n", printable(near)));
+            near.fold("  it is not in the host's newest catalog\n".to_owned(), |text, near| text + &near)
+        }
+        (Some(last), _) => format!("  unchanged in the last run, {}, {}\n", moment(last.received_ms), origin(last)),
     });
     if history.runs.is_empty() {
         text.push_str("  nothing happened to it as far back as reports are kept\n");
@@ -138,7 +174,7 @@ pub fn history(history: &ResourceHistory, style: Style) -> String {
 fn run_text(ResourceRun { run, resource }: &ResourceRun, style: Style) -> String {
     let time = style.paint.bold(&moment(run.received_ms));
     let mut text = format!("\n{time}  {}\n  report {}, declared at {}\n", origin(run), run.id, printable(&resource.origin));
-    let reason = resource.reason.as_ref().map(|reason| format!("  because: {}\n", printable(&reason_text(reason))));
+    let reason = resource.reason.as_ref().map(|reason| format!("  because: {}\n", printable(&reason.to_string())));
     text.extend(reason);
     for change in &resource.changes {
         text.push_str(&format!("  {}: {}\n", printable(&change.change.attribute), cause_text(change.cause)));
@@ -158,17 +194,19 @@ fn cause_text(cause: Cause) -> &'static str {
         Cause::New => "enforced for the first time",
         Cause::Intent => "the manifests say something else than before",
         Cause::Drift => "the host was no longer as the last run had left it",
+        Cause::Purge => "no resource declares it, and the manifests purge such things",
+        Cause::Undo => "somebody took back what an earlier run had made, with `keel undo`",
     }
 }
 
 fn short(commit: &str) -> String {
-    printable(&commit.chars().take(12).collect::<String>())
+    printable(short_commit(commit))
 }
 
 fn paint_condition(condition: Condition, text: &str, paint: Paint) -> String {
     match condition {
         Condition::Silent | Condition::Failing => paint.red(text),
-        Condition::Waiting => paint.cyan(text),
+        Condition::Waiting | Condition::New => paint.cyan(text),
         Condition::Drifting => paint.yellow(text),
         Condition::Converged => text.to_owned(),
     }
@@ -224,17 +262,64 @@ mod tests {
             waiting_for: vec![Wait { host: "db-2".to_owned(), target: Address::new("module", "galera") }],
             owed: vec![owed],
             missing_reports: 2,
+            behind: true,
         };
         let counts = BTreeMap::from([(Condition::Failing, 1), (Condition::Converged, 7)]);
-        let fleet = FleetStatus { now_ms: 1_700_000_120_000, counts, hosts: vec![host], more: true, troubles: Vec::new() };
+        let lease = Lease {
+            guard: "galera".to_owned(),
+            host: "db-2".to_owned(),
+            held: true,
+            since_ms: 1_700_000_000_000,
+            run: "1".to_owned(),
+            reason: "it is not ready: 2 of 3\u{1b}[2J".to_owned(),
+        };
+        let fleet = FleetStatus {
+            now_ms: 1_700_000_120_000,
+            counts,
+            hosts: vec![host],
+            after: Some("failing/db-1".to_owned()),
+            troubles: Vec::new(),
+            leases: vec![lease],
+        };
         let text = status(&fleet, PLAIN);
         assert!(text.starts_with("8 hosts: 1 failing, 7 converged\n"), "{text}");
         let line = text.lines().nth(3).unwrap();
-        for part in ["db-1", "failing", "2 min ", "main", "0123456789ab ", "2 min ago", "1 failed", "odd\\u{1b}[2J", "2 reports missing"] {
+        for part in [
+            "db-1",
+            "failing",
+            "2 min ",
+            "main",
+            "0123456789ab ",
+            "2 min ago",
+            "1 failed",
+            "odd\\u{1b}[2J",
+            "2 reports missing",
+            "not run its newest",
+        ] {
             assert!(line.contains(part), "{part} is not in {line}");
         }
         assert!(line.contains("waiting on db-2: module \"galera\"; 1 refresh owed, the oldest for 2 min"), "{line}");
-        assert!(text.contains("--limit"));
+        assert!(text.contains("--after failing/db-1"));
+        let words: Vec<&str> = text.lines().last().unwrap().split_whitespace().collect();
+        assert_eq!(words.join(" "), "galera db-2 held 2 min it is not ready: 2 of 3\\u{1b}[2J");
+    }
+
+    #[test]
+    fn a_host_that_fails_in_what_its_last_run_left_out_says_so() {
+        let last = ReportSummary { condition: Condition::Converged, totals: Totals::default(), remarks: Vec::new(), ..summary() };
+        let host = |condition| HostStatus {
+            host: "db-1".to_owned(),
+            condition,
+            since_ms: 0,
+            environment: "main".to_owned(),
+            last: Some(last.clone()),
+            waiting_for: Vec::new(),
+            owed: Vec::new(),
+            missing_reports: 0,
+            behind: false,
+        };
+        assert_eq!(remarks(&host(Condition::Failing), 0), "failing is what the last run left out");
+        assert_eq!(remarks(&host(Condition::Converged), 0) + &remarks(&host(Condition::Silent), 0), "");
     }
 
     #[test]
@@ -263,7 +348,14 @@ mod tests {
         let mut earlier = summary();
         earlier.id = "0f-0".to_owned();
         let runs = vec![ResourceRun { run: summary(), resource }, ResourceRun { run: earlier, resource: failed }];
-        let known = ResourceHistory { host: "db-1".to_owned(), address: Address::new("service", "nginx"), last: Some(summary()), runs };
+        let known = ResourceHistory {
+            host: "db-1".to_owned(),
+            address: Address::new("service", "nginx"),
+            declared: Some(true),
+            near: Vec::new(),
+            last: Some(summary()),
+            runs,
+        };
         let text = history(&known, Style { paint: PLAIN, all: true, full: true });
         for part in [
             "service \"nginx\" on db-1",
@@ -274,6 +366,9 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
+        let gone = ResourceHistory { declared: Some(false), near: vec!["(service)nginxx".to_owned()], runs: Vec::new(), ..known.clone() };
+        let text = history(&gone, Style { paint: PLAIN, all: true, full: true });
+        assert!(text.contains("not in the host's newest catalog\n    there is (service)nginxx"), "{text}");
         let nothing = ResourceHistory { last: None, runs: Vec::new(), ..known };
         assert!(history(&nothing, Style { paint: PLAIN, all: true, full: true }).contains("no report"));
     }

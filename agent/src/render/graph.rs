@@ -150,7 +150,7 @@ fn mermaid_level(catalog: &Catalog, container: Option<usize>, depth: usize, out:
     }
 }
 
-fn entities(text: &str) -> String {
+pub(super) fn entities(text: &str) -> String {
     text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
@@ -221,7 +221,7 @@ fn places(catalog: &Catalog, graph: &Graph) -> Vec<(usize, usize)> {
 }
 
 /// Arrows between resources alone; a relation with a container stands for its first or last members.
-fn resource_arrows(catalog: &Catalog, graph: &Graph) -> Vec<(usize, usize, bool)> {
+pub(super) fn resource_arrows(catalog: &Catalog, graph: &Graph) -> Vec<(usize, usize, bool)> {
     let mut arrows = Vec::new();
     for relation in &catalog.relations {
         for from in resources_of(catalog, relation.first) {

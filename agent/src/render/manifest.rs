@@ -39,17 +39,26 @@ fn resource(type_name: &str, title: &str, attributes: &Map) -> String {
 
 /// An attribute as a child node; a table has its keys below it.
 fn child(name: &str, value: &Value, depth: usize) -> String {
+    node(&if depth > 1 { word(name) } else { name.to_owned() }, value, depth)
+}
+
+/// A node of this name, or an item of a list.
+fn node(name: &str, value: &Value, depth: usize) -> String {
     let indent = "    ".repeat(depth);
-    let name = if depth > 1 { word(name) } else { name.to_owned() };
     match value {
         Value::Map(map) => {
             let inside: String = map.iter().map(|(key, value)| child(key, value, depth + 1)).collect();
             format!("{indent}{name} {{\n{inside}{indent}}}\n")
         }
-        Value::List(items) => {
-            let items: Vec<String> = items.iter().filter_map(scalar).collect();
-            format!("{indent}{name} {}\n", items.join(" "))
-        }
+        Value::List(items) if items.is_empty() => format!("{indent}{name} (expr)\"[]\"\n"),
+        Value::List(items) => match items.iter().map(scalar).collect::<Option<Vec<String>>>() {
+            // Inside of a table one value alone is a value and no list.
+            Some(items) if depth == 1 || items.len() > 1 => format!("{indent}{name} {}\n", items.join(" ")),
+            _ => {
+                let inside: String = items.iter().map(|item| node("-", item, depth + 1)).collect();
+                format!("{indent}{name} {{\n{inside}{indent}}}\n")
+            }
+        },
         value => format!("{indent}{name} {}\n", scalar(value).unwrap_or_default()),
     }
 }
@@ -118,6 +127,17 @@ mod tests {
         assert_eq!(
             manifest("t", "name", &[thing("a", &[("options", options)])]),
             "t \"a\" {\n    options {\n        Check-Valid-Until \"no\"\n        \"1\" #null\n    }\n}\n"
+        );
+    }
+
+    #[test]
+    fn lists_in_tables_stay_lists() {
+        let one = Value::List(vec![Value::from("x")]);
+        let tables = Value::List(vec![Value::Map(Map::from_iter([("a".to_owned(), Value::List(vec![]))])), Value::Int(1)]);
+        let values = Value::Map(Map::from_iter([("one".to_owned(), one), ("tables".to_owned(), tables)]));
+        assert_eq!(
+            manifest("t", "path", &[thing("/f", &[("values", values)])]),
+            "t \"/f\" {\n    values {\n        one {\n            - \"x\"\n        }\n        tables {\n            - {\n                a (expr)\"[]\"\n            }\n            - 1\n        }\n    }\n}\n"
         );
     }
 

@@ -1,5 +1,6 @@
 //! How things look: reports, diagnostics, reference pages and graphs as text.
 
+pub mod change;
 pub mod diagnostics;
 pub mod diff;
 mod excerpt;
@@ -8,8 +9,10 @@ pub mod graph;
 pub mod manifest;
 pub mod moment;
 pub mod paint;
+pub mod preview;
 pub mod reference;
 pub mod report;
+pub mod site_tests;
 pub mod table;
 pub mod trouble;
 

@@ -1,5 +1,7 @@
 //! Colour, or none. Marks are letters first, so that nothing is lost without colour.
 
+pub use keel_engine::printable::printable;
+
 /// Paints words if colour is wanted.
 #[derive(Debug, Clone, Copy)]
 pub struct Paint {
@@ -40,33 +42,5 @@ impl Paint {
 
     fn with(self, code: &str, text: &str) -> String {
         if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
-    }
-}
-
-/// Escapes control characters, so that a value cannot move the reader's cursor.
-pub fn printable(text: &str) -> String {
-    let mut printed = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\t' => printed.push('\t'),
-            hidden if hidden.is_control() || is_direction(hidden) => printed.extend(hidden.escape_default()),
-            plain => printed.push(plain),
-        }
-    }
-    printed
-}
-
-/// Characters that turn the direction of writing around.
-fn is_direction(character: char) -> bool {
-    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_moves_the_cursor() {
-        assert_eq!(printable("a\u{1b}[2Jb\u{202e}c\td"), "a\\u{1b}[2Jb\\u{202e}c\td");
     }
 }

@@ -1,5 +1,6 @@
 //! Reference pages of resource types, from their own doc comments.
 
+use keel_engine::resource::Types;
 use keel_engine::schema::{AttributeSchema, TypeSchema};
 
 use super::paint::Paint;
@@ -25,8 +26,12 @@ fn summary(doc: &str) -> String {
 pub fn page(schema: &TypeSchema, paint: Paint) -> String {
     let title = format!("{}\n\n{}\n\n", paint.bold(schema.name), unindented(schema.doc));
     let attributes = schema.attributes.iter().map(|one| attribute(one, paint));
-    let relations = "Every type also takes require, before, notify, subscribe, tag, noop and when.\n";
-    title + &paint.bold("Attributes") + "\n\n" + &attributes.collect::<String>() + relations
+    let relations = "Every type also takes require, before, notify, subscribe, tag, noop, when, schedule and guard.\n";
+    let purge = match keel_resources::declared().can_purge(schema.name) {
+        true => format!("`purge {} max=5` removes what no resource declares, five at most in one run.\n", schema.name),
+        false => String::new(),
+    };
+    title + &paint.bold("Attributes") + "\n\n" + &attributes.collect::<String>() + relations + &purge
 }
 
 /// One attribute.

@@ -3,11 +3,10 @@
 
 use std::fmt::Write;
 
-use keel_engine::change::{Action, Change, Shown};
-use keel_engine::report::{Cause, Mode, Outcome, Reason, Report, ReportedChange, ResourceReport};
+use keel_engine::report::{Cause, Mode, Outcome, Reason, Report, ResourceReport};
 
+use super::change;
 use super::counted;
-use super::diff;
 use super::moment::span;
 use super::paint::{Paint, printable};
 
@@ -31,7 +30,9 @@ pub fn text(report: &Report, style: Style) -> String {
     };
     let head = format!("{verb} {}", report.host);
     let resources = counted(report.totals.resources, "resource");
-    let catalog = format!("site {}, catalog {}, {resources}", report.site, report.catalog.short());
+    // Of a run that did not happen, or in which nothing did, the site is not known.
+    let site = if report.site.is_empty() { String::new() } else { format!("site {}, ", report.site) };
+    let catalog = format!("{site}catalog {}, {resources}", report.catalog.short());
     line(&mut out, format_args!("{}   {}", style.paint.bold(&head), style.paint.dim(&catalog)));
     for warning in &report.warnings {
         line(&mut out, format_args!("{} {}", style.paint.yellow("warning:"), printable(warning)));
@@ -90,7 +91,7 @@ fn resource_lines(out: &mut String, resource: &ResourceReport, style: Style) {
     let address = format!("{:<44}", resource.address.to_string());
     line(out, format_args!("{glyph} {}  {}  {}", address, why(resource, paint), paint.dim(&resource.origin)));
     for reported in &resource.changes {
-        change_lines(out, reported, style);
+        change::lines(&reported.change, style).iter().for_each(|text| line(out, format_args!("    {text}")));
     }
     if let Some(refresh) = &resource.refresh {
         let sources: Vec<String> = refresh.sources.iter().map(ToString::to_string).collect();
@@ -114,20 +115,12 @@ fn help(reason: Option<&Reason>) -> Option<&str> {
 /// The reason in a few words: for a change who moved, for all else what stands in the way.
 fn why(resource: &ResourceReport, paint: Paint) -> String {
     match &resource.reason {
-        Some(reason) => paint_reason(resource.outcome, &reason_text(reason), paint),
+        Some(reason) => paint_reason(resource.outcome, &reason.to_string(), paint),
         None => {
             let causes: Vec<Cause> = resource.changes.iter().map(|reported| reported.cause).collect();
-            let word = if causes.contains(&Cause::Drift) {
-                "drift"
-            } else if causes.contains(&Cause::Intent) {
-                "intent"
-            } else if causes.contains(&Cause::New) {
-                "new"
-            } else if resource.refresh.is_some() {
-                "refresh"
-            } else {
-                "unchanged"
-            };
+            let first =
+                [Cause::Undo, Cause::Purge, Cause::Drift, Cause::Intent, Cause::New].into_iter().find(|cause| causes.contains(cause));
+            let word = first.map_or(if resource.refresh.is_some() { "refresh" } else { "unchanged" }, Cause::word);
             paint.dim(word)
         }
     }
@@ -138,64 +131,6 @@ fn paint_reason(outcome: Outcome, text: &str, paint: Paint) -> String {
     match outcome {
         Outcome::Failed => paint.red(&text),
         _ => paint.cyan(&text),
-    }
-}
-
-/// A reason as a sentence.
-pub fn reason_text(reason: &Reason) -> String {
-    match reason {
-        Reason::CannotTell { message, .. } => format!("cannot tell: {message}"),
-        Reason::ApplyFailed { message, .. } => format!("failed: {message}"),
-        Reason::DidNotConverge { attributes } => format!("did not converge: {} still differs after the change", attributes.join(", ")),
-        Reason::RefreshFailed { message, .. } => format!("refresh failed, still owed: {message}"),
-        Reason::RefreshOwed { message } => format!("not refreshed, still owed: {message}"),
-        Reason::DependencyFailed { root } => format!("skipped, {root} failed"),
-        Reason::Filtered => "left out by --only or --skip".to_owned(),
-        Reason::Stopped => "skipped, the run was asked to stop".to_owned(),
-        Reason::Noop => "noop, only planned".to_owned(),
-        Reason::Schedule { name, opens } => format!("waiting for schedule {name}: opens {opens}"),
-        Reason::Gate { host, target, why: None } => format!("waiting on {host}: {target}"),
-        Reason::Gate { host, target, why: Some(why) } => format!("waiting on {host}: {target} ({why})"),
-        Reason::DependencyWaiting { root } => format!("waiting, because {root} waits"),
-        Reason::Until { root, message: None } => format!("unknown until {root}"),
-        Reason::Until { root, message: Some(message) } => format!("unknown until {root} ({message})"),
-    }
-}
-
-fn change_lines(out: &mut String, reported: &ReportedChange, style: Style) {
-    let Change { attribute, action, before, after } = &reported.change;
-    match (before, after) {
-        (Shown::Text(_), _) | (_, Shown::Text(_)) => text_lines(out, attribute, before, after, style),
-        (Shown::Hidden, _) | (_, Shown::Hidden) => line(out, format_args!("    {attribute:<12} {}", hidden(before, after))),
-        (Shown::Absent, after) => line(out, format_args!("    {attribute:<12} {}", printable(&after.summary()))),
-        (before, after) => {
-            let (before, after) = (printable(&before.summary()), printable(&after.summary()));
-            if *action == Action::Run {
-                // What it is for is said behind it: nothing goes from one value to another.
-                return line(out, format_args!("    {attribute:<12} {after}, {before}"));
-            }
-            line(out, format_args!("    {attribute:<12} {} -> {}", style.paint.red(&before), style.paint.green(&after)));
-        }
-    }
-}
-
-fn hidden(before: &Shown, after: &Shown) -> &'static str {
-    match (before, after) {
-        (Shown::Absent, _) => "(secret) is set",
-        (_, Shown::Absent) => "(secret) is removed",
-        _ => "(secret) differs",
-    }
-}
-
-fn text_lines(out: &mut String, attribute: &str, before: &Shown, after: &Shown, style: Style) {
-    line(out, format_args!("    {attribute}"));
-    match (before.as_text(), after.as_text()) {
-        (Some(before), Some(after)) => {
-            for text in diff::lines(before, after, style.paint, style.full) {
-                line(out, format_args!("      {text}"));
-            }
-        }
-        _ => line(out, format_args!("      {} -> {}", before.summary(), after.summary())),
     }
 }
 
@@ -215,7 +150,9 @@ fn closing(out: &mut String, report: &Report, style: Style) {
     line(out, format_args!(""));
     let seconds = report.duration_ms / 1000;
     let rest = report.duration_ms % 1000;
-    line(out, format_args!("{}  {}", paint.bold(&totals(report)), paint.dim(&format!("in {seconds}.{rest:03} s"))));
+    // Whoever wants to take it back has to name it.
+    let name = if report.has_made_changes() { format!(", run {}", report.run) } else { String::new() };
+    line(out, format_args!("{}  {}", paint.bold(&totals(report)), paint.dim(&format!("in {seconds}.{rest:03} s{name}"))));
 }
 
 /// The totals in one line; what there is none of is left out, but for the words that everybody looks for.

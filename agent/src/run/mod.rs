@@ -1,26 +1,25 @@
 //! One run of a host: from a compiled catalog to a report. Plan and apply are the same code; a plan
 //! writes nothing, neither to the host nor to the agent's own state.
 
-mod removal;
-mod wall_clock;
+pub mod purge;
+pub(crate) mod removal;
+pub mod wall_clock;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use keel_engine::address::Address;
 use keel_engine::attributes::AttributeError;
-use keel_engine::catalog::{Catalog, Resource};
+use keel_engine::catalog::Catalog;
 use keel_engine::contents::Contents;
 use keel_engine::digest::Digest;
 use keel_engine::footprint::Footprint;
 use keel_engine::graph::Graph;
 use keel_engine::ledger::{Ledger, MemoryLedger};
-use keel_engine::orphan::{self, Orphans};
-use keel_engine::report::{FORMAT_VERSION, Mode, Report, Totals};
-use keel_engine::resource::AnyType;
-use keel_engine::walk::{Filter, Gates, GroupError, Groups, Progress, Run, walk};
+use keel_engine::report::{FORMAT_VERSION, Mode, Outcome, Report, Totals};
+use keel_engine::walk::{Filter, Gates, GroupError, Groups, LeaseSource, Progress, Run, walk};
 use keel_manifests::diagnostic::did_you_mean;
 use keel_resources::host::{Claims, Host};
 use nix::sys::stat::umask;
@@ -31,8 +30,11 @@ use crate::state::State;
 use crate::state::ledger::LedgerFile;
 use crate::state::lock::Lock;
 use crate::state::memory::{Applied, Memory};
-use crate::state::previous::PreviousCatalog;
+use crate::state::reports::Written;
+use crate::state::retention;
 use crate::state::unfinished::Unfinished;
+use purge::PurgeLimit;
+use removal::Removals;
 
 /// What a report says whose run was cut short.
 const STOPPED: &str = "the run was asked to stop before its end; the next one goes on where it left off";
@@ -51,6 +53,24 @@ pub struct Options<'a> {
     pub stop: &'a (dyn Fn() -> bool + Sync),
     /// Who knows about other hosts, and how long an apply waits for them.
     pub gates: Option<(&'a dyn Gates, Duration)>,
+    /// Where leases come from, for what interrupts a member of a cluster.
+    pub leases: LeaseSource<'a>,
+}
+
+impl<'a> Options<'a> {
+    /// Where leases come from, if any are needed.
+    fn leases(&self) -> LeaseSource<'a> {
+        if self.choice.unguarded { LeaseSource::NotNeeded } else { self.leases }
+    }
+
+    /// The host that is looked at.
+    fn host(&self) -> Host {
+        let host = Host::new(&self.root);
+        match &self.choice.cib {
+            Some(file) => host.with_cib(file),
+            None => host,
+        }
+    }
 }
 
 /// What takes part in a run that somebody typed, and how far it may go.
@@ -60,8 +80,14 @@ pub struct Choice {
     pub filter: Filter,
     /// How many orphans may be removed, instead of what the site says.
     pub prune_max: Option<usize>,
+    /// How many things that no resource declares may be purged of a type, instead of what the site says.
+    pub purge_max: Vec<PurgeLimit>,
     /// Whether changes are made at any hour, whatever their schedules say.
     pub any_hour: bool,
+    /// Whether members of clusters are interrupted without a lease, whatever their guards say.
+    pub unguarded: bool,
+    /// The file that is taken for the configuration of the host's cluster.
+    pub cib: Option<PathBuf>,
 }
 
 /// What is to be converged to.
@@ -85,22 +111,19 @@ pub fn make(
     opener: impl FnOnce() -> Result<Opener>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Report> {
-    let clock = Instant::now();
-    let started_ms = since_1970();
+    let (clock, started_ms) = (Instant::now(), since_1970());
     let state = State::of_site(&options.root, &desired.catalog.site);
     let begun = (options.mode == Mode::Apply).then(|| prepare(&state, options)).transpose()?;
     let mut memory = Memory::load(&state).map_err(Error::host)?;
-    let mut catalog = desired.catalog;
-    let types = keel_resources::all();
+    let (mut catalog, types) = (desired.catalog, keel_resources::all());
     let declared_count = catalog.resources.len();
-    let Before { concealed, mut orphans, warning } = before(&memory.previous, &catalog, &desired.bytes, options, &types)?;
-    orphan::append(&mut catalog, &mut orphans);
+    let Removals { concealed, released, warnings } = removal::add(&mut catalog, &memory, &desired.bytes, options, &types)?;
 
     let opened = if has_sealed(&catalog.resources) { Some(opener()?.open_all(&catalog.resources)?) } else { None };
     let groups = Groups::build(&types, opened.as_deref().unwrap_or(&catalog.resources)).map_err(|error| group_error(&catalog, error))?;
     let footprints: Arc<[Footprint]> = groups.footprints().into();
     let graph = Graph::build(&catalog, &footprints).map_err(|cycle| cycle_error(&catalog, &cycle))?;
-    let host = Host::new(&options.root).with_contents(desired.contents).with_backups(state.backups(&options.name));
+    let host = options.host().with_contents(desired.contents).with_backups(state.backups(&options.name));
     let host = host.with_claims(Claims::of(Arc::clone(&footprints))).with_digests(memory.digests.of_run(started_ms));
     let host = if let Some((_, unfinished)) = &begun { unfinished.take_over(host).map_err(Error::host)? } else { host };
     let mut ledger = open_ledger(&state, options.mode, &catalog)?;
@@ -123,10 +146,11 @@ pub fn make(
         stop: options.stop,
         opening: &|schedule| if options.choice.any_hour { None } else { wall_clock::opening(schedule) },
         gates: options.gates.map(|(gates, _)| gates),
+        leases: options.leases(),
         patience: options.gates.map_or(Duration::ZERO, |(_, patience)| patience),
     };
     let resources = walk(&run, &mut *ledger, progress);
-    let report = Report {
+    let mut report = Report {
         format_version: FORMAT_VERSION.to_owned(),
         run: options.name.clone(),
         host: catalog.host.clone(),
@@ -138,16 +162,33 @@ pub fn make(
         totals: Totals::of(&resources),
         resources,
         owed: ledger.owed(),
-        released: orphans.released,
-        warnings: warnings(warning, &catalog, options),
+        released,
+        warnings: all_warnings(warnings, &catalog, options).into_iter().chain(groups.warnings()).collect(),
     };
     if options.mode == Mode::Apply {
         begun.iter().for_each(|(_, unfinished)| unfinished.release());
+        let written = &written(&catalog, &footprints, &report);
         let removals = catalog.resources.split_off(declared_count);
-        let applied = Applied { catalog: &catalog, bytes: &desired.bytes, removals: &removals, report: &report };
+        report.warnings.extend(shorten_backups(&state, options, &report));
+        let applied = Applied { catalog: &catalog, bytes: &desired.bytes, removals: &removals, report: &report, written };
         memory.keep(&applied, host.digests()).map_err(Error::host)?;
     }
     Ok(report)
+}
+
+/// What the resources that were changed, or failed on the way, decide over.
+fn written(catalog: &Catalog, footprints: &[Footprint], report: &Report) -> Written {
+    let touched = |outcome: Outcome| matches!(outcome, Outcome::Changed | Outcome::Failed);
+    let touched: BTreeSet<&Address> =
+        report.resources.iter().filter(|resource| touched(resource.outcome)).map(|resource| &resource.address).collect();
+    let all = catalog.resources.iter().zip(footprints);
+    let meant = all.filter(|(resource, _)| touched.contains(&resource.address));
+    meant.map(|(resource, footprint)| (resource.address.to_string(), footprint.writes.clone())).collect()
+}
+
+/// Only who adds to the backups shortens them; that they are too long is no failure of a run.
+fn shorten_backups(state: &State, options: &Options<'_>, report: &Report) -> Option<String> {
+    report.has_changes().then(|| retention::shorten(&options.root, &state.backups(&options.name), report.started_ms).err())?
 }
 
 /// The name of a run that begins now: unique for its host, and in the order of time.
@@ -155,34 +196,11 @@ pub fn new_name() -> String {
     format!("{:013}-{}", since_1970(), std::process::id())
 }
 
-/// What the last run left for this one to care about.
-#[derive(Default)]
-struct Before {
-    /// What held secrets.
-    concealed: HashSet<Address>,
-    orphans: Orphans,
-    warning: Option<String>,
-}
-
-fn before(
-    previous: &PreviousCatalog,
-    catalog: &Catalog,
-    bytes: &[u8],
-    options: &Options<'_>,
-    types: &[&dyn AnyType<Host>],
-) -> Result<Before> {
-    if previous.is(bytes) {
-        return Ok(Before::default());
-    }
-    let (orphans, warning) = sort_orphans(previous, catalog, options, types)?;
-    Ok(Before { concealed: previous.with_secrets(), orphans, warning })
-}
-
-fn warnings(orphans: Option<String>, catalog: &Catalog, options: &Options<'_>) -> Vec<String> {
+fn all_warnings(removals: Vec<String>, catalog: &Catalog, options: &Options<'_>) -> Vec<String> {
     let stopped = (options.stop)().then(|| STOPPED.to_owned());
     let unmatched = options.choice.filter.unmatched(catalog);
     let unmatched = unmatched.into_iter().map(|word| nothing_is_meant(word, catalog));
-    orphans.into_iter().chain(unmatched).chain(stopped).collect()
+    removals.into_iter().chain(unmatched).chain(stopped).collect()
 }
 
 /// Says that a word of `--only` or `--skip` means nothing here, with the nearest ones that do.
@@ -213,34 +231,13 @@ fn workers() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from).max(2)
 }
 
-fn since_1970() -> u64 {
+/// The time, in milliseconds since 1970.
+pub(crate) fn since_1970() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, milliseconds)
 }
 
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// What becomes of the orphans. More removals than allowed stop an apply; a plan shows them, with a warning.
-fn sort_orphans(
-    previous: &PreviousCatalog,
-    catalog: &Catalog,
-    options: &Options<'_>,
-    types: &[&dyn AnyType<Host>],
-) -> Result<(Orphans, Option<String>)> {
-    let Some(previous) = previous.catalog() else { return Ok((Orphans::default(), None)) };
-    let removal = |orphan: &Resource| removal::of(types, orphan);
-    let too_many = match orphan::sort(&previous, catalog, options.choice.prune_max, removal) {
-        Ok(orphans) => return Ok((orphans, None)),
-        Err(too_many) => too_many,
-    };
-    let sample: Vec<String> = too_many.sample.iter().map(Address::to_string).collect();
-    let message = format!("the run would remove {} resources and may remove {}: {} ...", too_many.count, too_many.max, sample.join(", "));
-    let flag = format!("if that is what you want: --prune-max {}", too_many.count);
-    match (options.mode, orphan::sort(&previous, catalog, Some(usize::MAX), removal)) {
-        (Mode::Plan, Ok(orphans)) => Ok((orphans, Some(format!("{message}; an apply refuses this, {flag}")))),
-        _ => Err(Error::host(message).hint(flag)),
-    }
 }
 
 fn open_ledger(state: &State, mode: Mode, catalog: &Catalog) -> Result<Box<dyn Ledger>> {

@@ -1,6 +1,7 @@
 //! Opening: the closed texts of a catalog become secrets in memory, just before a run.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use age::x25519::Identity;
 use base64::Engine;
@@ -30,8 +31,8 @@ impl Opener {
 
     fn open_resource(&self, resource: &Resource) -> Result<Resource> {
         let mut opened = resource.clone();
-        for value in opened.attributes.values_mut() {
-            self.open_value(value).map_err(|message| {
+        if resource.attributes.values().any(Value::has_secret) {
+            self.open_map(Arc::make_mut(&mut opened.attributes)).map_err(|message| {
                 Error::host(format!("{}: {message}", resource.address)).hint("name the right key file in KEEL_IDENTITY")
             })?;
         }

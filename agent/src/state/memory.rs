@@ -9,7 +9,7 @@ use super::State;
 use super::digests::DigestsFile;
 use super::enforced::EnforcedFile;
 use super::previous::PreviousCatalog;
-use super::reports::Reports;
+use super::reports::{Reports, Written};
 
 /// Everything that is remembered but the ledger, which is written while a run goes on.
 pub struct Memory {
@@ -33,6 +33,8 @@ pub struct Applied<'a> {
     pub removals: &'a [Resource],
     /// What came of it.
     pub report: &'a Report,
+    /// What the resources that changed decide over.
+    pub written: &'a Written,
 }
 
 impl Memory {
@@ -44,6 +46,13 @@ impl Memory {
         let previous = PreviousCatalog::load(state)?;
         let (enforced, digests) = (EnforcedFile::of(state), DigestsFile::load(state));
         Ok(Self { state: state.clone(), previous, enforced, digests })
+    }
+
+    /// What came of the last run that left nothing out, as far as a report of it is kept.
+    pub fn last_report(&self) -> Option<Report> {
+        let reports = Reports::of(&self.state);
+        let last = reports.last()?;
+        if last.is_partial() { reports.last_whole_before(&last) } else { Some(last) }
     }
 
     /// Writes down what a run is about to apply. Nothing may be changed before.
@@ -59,13 +68,13 @@ impl Memory {
     /// # Errors
     /// Names the file that cannot be written, and says why.
     pub fn keep(&mut self, applied: &Applied<'_>, digests: Option<&Digests>) -> Result<(), String> {
-        let Applied { catalog, bytes, removals, report } = *applied;
+        let Applied { catalog, bytes, removals, report, written } = *applied;
         if !self.previous.is(bytes) || report.has_changes() {
             self.enforced.update(catalog, &report.resources)?;
         }
         self.previous.store(catalog, bytes, &not_removed(&report.resources, removals))?;
         self.digests.store(digests)?;
-        Reports::of(&self.state).keep(report)
+        Reports::of(&self.state).keep(report, written)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod lock;
 pub mod memory;
 pub mod previous;
 pub mod reports;
+pub mod retention;
 pub mod unfinished;
 
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -42,17 +43,24 @@ impl State {
     }
 
     /// The states of all sites that look after the host, by the names of their folders.
-    pub fn all(root: &Path) -> Vec<Self> {
-        let entries = std::fs::read_dir(root.join("var/lib/keel")).into_iter().flatten().flatten();
-        let mut folders: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+    ///
+    /// # Errors
+    /// Names the folder that cannot be listed.
+    pub fn all(root: &Path) -> Result<Vec<Self>, String> {
+        let kept = root.join("var/lib/keel");
+        let failed = |error: std::io::Error| format!("cannot list {}: {error}", kept.display());
+        let mut folders = match std::fs::read_dir(&kept) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => {
+                let names = entries.map_err(failed)?.map(|entry| entry.map(|entry| entry.file_name()));
+                names.collect::<std::io::Result<Vec<_>>>().map_err(failed)?
+            }
+        };
         folders.retain(|name| name.to_string_lossy().starts_with("site-"));
         folders.sort();
-        let state = |folder| Self {
-            kept: root.join("var/lib/keel").join(&folder),
-            cache: root.join("var/cache/keel").join(folder),
-            running: root.join("run/keel"),
-        };
-        folders.into_iter().map(state).collect()
+        let state =
+            |folder| Self { kept: kept.join(&folder), cache: root.join("var/cache/keel").join(folder), running: root.join("run/keel") };
+        Ok(folders.into_iter().map(state).collect())
     }
 
     /// The store of what files held before a run of this name changed them.

@@ -46,6 +46,19 @@ impl PreviousCatalog {
         }
     }
 
+    /// The same, for whom nothing may be missing; none before the first run.
+    ///
+    /// # Errors
+    /// Names the file that no catalog can be read from.
+    pub fn whole_catalog(&self) -> Result<Option<Catalog>, String> {
+        for (path, bytes) in [(&self.path, &self.bytes), (&self.begun_path, &self.begun)] {
+            if let Some(Err(why)) = bytes.as_deref().map(Catalog::from_bytes) {
+                return Err(format!("{}: {why}", path.display()));
+            }
+        }
+        Ok(self.catalog())
+    }
+
     /// The resources that held secrets.
     pub fn with_secrets(&self) -> HashSet<Address> {
         let resources = self.catalog().map(|catalog| catalog.resources).unwrap_or_default();
@@ -112,20 +125,11 @@ fn has_secret(resource: &Resource) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use keel_engine::catalog::Origin;
     use keel_engine::value::Map;
 
     fn catalog(titles: &[&str]) -> (Catalog, Vec<u8>) {
         let mut catalog = Catalog::empty("h", "s");
-        catalog.resources.extend(titles.iter().map(|title| Resource {
-            address: Address::new("file", *title),
-            attributes: Map::new(),
-            origin: Origin::default(),
-            container: None,
-            tags: Vec::new(),
-            noop: false,
-            schedule: None,
-        }));
+        catalog.resources.extend(titles.iter().map(|title| Resource::new(Address::new("file", *title), Map::new())));
         let bytes = catalog.to_bytes().unwrap();
         (catalog, bytes)
     }

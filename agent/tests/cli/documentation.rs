@@ -40,6 +40,8 @@ fn complaints(example: &str) -> Vec<String> {
         ("secrets/pip.toml", "index-with-password = 'age:AAAA'\n"),
         ("secrets/git.toml", "deploy = 'age:AAAA'\n"),
         ("secrets/mysql.toml", "root = 'age:AAAA'\n"),
+        ("secrets/shop.toml", "mysql = 'age:AAAA'\n"),
+        ("secrets/db.toml", "replica = 'age:AAAA'\n"),
         ("secrets/nova.toml", "transport-url = 'age:AAAA'\n"),
     ]);
     let (site, mut found) = Site::load(Arc::new(files), LoadOptions::default(), keel_resources::declared());

@@ -44,6 +44,25 @@ fn a_parameter_tells_its_default_its_variable_and_its_use() {
 }
 
 #[test]
+fn a_key_inside_of_a_parameter_is_explained_by_itself() {
+    let stage = Stage::new("use web { limits { soft 1; hard 2; }; }");
+    stage.write(
+        "site/modules/web/module.kdl",
+        "module web {\n param (map<int>)limits\n param (map<map<int>>)deep {\n default { a { b 7; }; }\n }\n}\n",
+    );
+    let explain = |what: &str| stage.keel(&["explain", what, "--host", "h"]);
+    let given = explain("web.limits.hard").expect(0).out;
+    assert!(given.contains("web.limits.hard = 2 ") && given.contains("> use  2") && given.contains("of module web"), "{given}");
+    let default = explain("web.deep.a.b").expect(0).out;
+    assert!(default.contains("web.deep.a.b = 7 ") && default.contains("> default  7"), "{default}");
+    explain("web.limits.firm").expect(64);
+    stage.manifest("use web");
+    stage.write("site/inventory/hosts.toml", "[hosts.h]\nvars = { web = { limits = { soft = 3 } } }\n");
+    let said = explain("web.limits.soft").expect(0).out;
+    assert!(said.contains("web.limits.soft = 3 ") && said.contains("inventory/hosts.toml:2") && said.contains("of module web"), "{said}");
+}
+
+#[test]
 fn a_resource_tells_its_order_and_its_last_outcome() {
     let stage = Stage::new("file \"/d\" ensure=directory\nfile \"/d/f\" content=\"x\"");
     stage.run("apply", &[]).expect(0);

@@ -3,13 +3,22 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop where it cannot go on")]
 
 mod bad_input;
+mod ci;
+mod diff;
 mod documentation;
 mod explain;
+mod formats;
+mod inspect;
+mod language_server;
 mod orphans;
 mod outputs;
+mod page;
 mod plans;
+mod purge;
 mod runs;
 mod schedules;
 mod secrets;
+mod site_tests;
 mod stage;
+mod truth;
 mod undo;

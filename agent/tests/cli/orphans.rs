@@ -18,6 +18,24 @@ fn by_default_they_are_released_and_reported_once() {
 }
 
 #[test]
+fn what_no_run_ever_brought_about_is_not_called_released() {
+    let stage =
+        Stage::new("file \"/a\" content=\"a\"\nfile \"/none/b\" content=\"b\"\nfile \"/c\" content=\"c\" require=(file)\"/none/b\"");
+    stage.run("apply", &[]).expect(4);
+    stage.manifest("");
+    let plan = stage.run("plan", &["--json"]).expect(0);
+    let report: serde_json::Value = serde_json::from_str(&plan.out).unwrap();
+    let released: Vec<&str> = report["released"].as_array().unwrap().iter().map(|address| address["title"].as_str().unwrap()).collect();
+    assert_eq!(released, ["/a"], "{report}");
+    let done = stage.run("apply", &[]).expect(0);
+    for title in ["/none/b", "/c"] {
+        assert!(done.out.contains(&format!("file \"{title}\" is no longer declared; no run ever brought it about")), "{}", done.out);
+    }
+    let second = stage.run("apply", &[]).expect(0);
+    assert!(!second.out.contains("no longer declared"), "{}", second.out);
+}
+
+#[test]
 fn a_prune_rule_plans_and_makes_their_removal() {
     let stage = Stage::new(TWO);
     stage.write("site/keel.toml", "name = \"stage\"\n[[prune]]\ntype = \"file\"\nmax = 5\n");

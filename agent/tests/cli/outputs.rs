@@ -14,9 +14,9 @@ fn check_speaks_to_people_programs_and_forges() {
     assert!(stage.keel(&["check"]).expect(1).out.contains("`file`"));
     let data = json(&stage.keel(&["check", "--json"]).expect(1).out);
     assert_eq!(data["diagnostics"][0]["labels"][0]["start"]["line"], 2);
-    let sarif = json(&stage.keel(&["check", "-o", "sarif"]).expect(1).out);
+    let sarif = json(&stage.keel(&["check", "--format", "sarif"]).expect(1).out);
     assert_eq!(sarif["runs"][0]["results"][0]["level"], "error");
-    assert!(stage.keel(&["check", "-o", "github"]).expect(1).out.starts_with("::error file=manifests/site.kdl,line=2,col=1,"));
+    assert!(stage.keel(&["check", "--format", "github"]).expect(1).out.starts_with("::error file=manifests/site.kdl,line=2,col=1,"));
     stage.manifest("file \"/a\" content=\"x\"");
     assert!(stage.keel(&["check"]).expect(0).out.contains("1 host, 1 resource, all compile"));
 }
@@ -32,6 +32,30 @@ fn check_judges_relations_across_hosts() {
     assert!(circle.out.contains("/a") && circle.out.contains("/z"), "{}", circle.out);
     stage.write("site/manifests/other.kdl", "host other { file \"/z\" content=\"z\"; }\n");
     stage.keel(&["check"]).expect(0);
+}
+
+#[test]
+fn a_check_by_what_is_kept_says_the_same() {
+    let manifest = "file \"/nowhere/a\" content=\"x\"\nwarn \"look at {{ word }}\"";
+    let stage = Stage::new(manifest);
+    stage.write("site/inventory/groups/all.toml", "[vars]\nword = \"this\"\n");
+    let cache = stage.folder().join("cache");
+    let check = || stage.keel(&["check", "--cache", cache.to_str().unwrap()]);
+    let cold = check().expect(0);
+    assert!(cold.out.contains("look at this") && cold.out.contains("KE0805"), "{}", cold.out);
+    let mut files: Vec<_> = std::fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files, [cache.join("site.checks"), cache.join("site.lowered")]);
+    assert_eq!(check().expect(0).out, cold.out);
+    stage.write("site/inventory/groups/all.toml", "[vars]\nword = \"that\"\n");
+    assert!(check().expect(0).out.contains("look at that"));
+    stage.manifest("fil \"/a\" content=\"x\"");
+    check().expect(1);
+    check().expect(1);
+    stage.manifest(manifest);
+    stage.write("site/inventory/groups/all.toml", "[vars]\nword = \"this\"\n");
+    files.iter().for_each(|file| std::fs::write(file, "rubbish").unwrap());
+    assert_eq!(check().expect(0).out, cold.out);
 }
 
 #[test]
@@ -109,4 +133,23 @@ fn inspect_prints_what_plans_to_nothing() {
     assert!(inspect(&["user", "eve"]).expect(1).err.contains("there is no user \"eve\" here"));
     assert!(inspect(&["line"]).expect(64).err.contains("cannot be listed"));
     assert!(inspect(&["usr"]).expect(64).err.contains("user"));
+}
+
+#[test]
+fn inspect_prints_the_values_of_a_file_that_is_named() {
+    let stage = Stage::new("");
+    let root = stage.root();
+    stage.write("root/etc/a.json", "{\"log\": {\"level\": \"info\", \"to\": [\"x\"]}, \"none\": [], \"nothing\": null, \"db_password\": \"c4nary\", \"list\": [{\"a\": 1}, 2]}\n");
+    stage.write("root/etc/a.toml", "port = 5\n[server]\nname = \"{{ x }}\"\n");
+    stage.write("root/etc/a.yaml", "a:\n  - one\n  - two\nb: 1.5\n");
+    let inspect = |more: &[&str]| stage.keel(&[&["inspect", "--root", root.to_str().unwrap()], more].concat());
+    let texts: Vec<String> = [("json_file", "/etc/a.json"), ("toml_file", "/etc/a.toml"), ("yaml_file", "/etc/a.yaml")]
+        .map(|(kind, path)| inspect(&[kind, path]).expect(0).out)
+        .into();
+    assert!(texts[0].contains("level \"info\"") && !texts[0].contains("c4nary"), "{}", texts[0]);
+    stage.manifest(&texts.concat());
+    let plan = stage.run("plan", &["--detailed-exitcode", "--all"]).expect(0);
+    assert!(plan.out.contains("3 unchanged") || plan.out.contains("json_file"), "{}", plan.out);
+    assert!(inspect(&["json_file"]).expect(64).err.contains("keel inspect json_file /PATH"));
+    assert!(inspect(&["--all"]).expect(0).out.is_empty());
 }

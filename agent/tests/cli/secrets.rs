@@ -1,7 +1,11 @@
 //! Secrets: a canary is planted and looked for wherever it must not be.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::process::Stdio;
+
+use nix::pty::openpty;
+use nix::sys::termios::{LocalFlags, tcgetattr};
 
 use crate::stage::{Done, Stage};
 
@@ -105,4 +109,59 @@ fn a_secret_that_leaves_the_manifest_is_not_shown_on_its_way_out() {
     assert_silent("plan", &stage.run("plan", &["--full"]).expect(0));
     assert_silent("apply", &stage.run("apply", &["--json"]).expect(0));
     assert_eq!(stage.read("app.conf").as_deref(), Some("password=none\n"));
+}
+
+#[test]
+fn what_is_typed_is_not_shown_and_the_terminal_is_as_before() {
+    for ends in [Some("\n"), None] {
+        let stage = stage();
+        let terminal = openpty(None, None).unwrap();
+        let (mut person, program) = (File::from(terminal.master), File::from(terminal.slave));
+        let mut child = stage
+            .command(&["secret", "set", "app/typed"])
+            .stdin(program.try_clone().unwrap())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let shows = || tcgetattr(&program).unwrap().local_flags.contains(LocalFlags::ECHO);
+        while shows() {
+            assert!(child.try_wait().unwrap().is_none(), "it ended before anything was typed");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        person.write_all(format!("{CANARY}{}", ends.unwrap_or_default()).as_bytes()).unwrap();
+        if ends.is_none() {
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap()), nix::sys::signal::Signal::SIGTERM)
+                .unwrap();
+        }
+        let done = Done::of(child.wait_with_output().unwrap()).expect(if ends.is_some() { 0 } else { 143 });
+        assert_silent("what was said", &done);
+        assert!(shows(), "the terminal is left dumb");
+        drop(program);
+        let mut seen = Vec::new();
+        // Reading ends with an error once nobody has the other side.
+        let _ = person.read_to_end(&mut seen);
+        assert!(!String::from_utf8_lossy(&seen).contains(CANARY), "{seen:?}");
+        if ends.is_some() {
+            assert_eq!(stage.keel(&["secret", "get", "app/typed"]).expect(0).out.trim(), CANARY);
+        }
+    }
+}
+
+#[test]
+fn what_should_have_been_a_secret_is_shown_nowhere() {
+    let stage = Stage::new("use shop");
+    stage.write(
+        "site/modules/shop/module.kdl",
+        "module shop {\n    param (secret)password\n    user shop uid=1000 password=\"{{ password }}\"\n}\n",
+    );
+    let check = |arguments: &[&str]| stage.keel(&[&["check"], arguments].concat());
+    let given = check(&["--var", "shop.password=CANARY"]).expect(1);
+    assert!(given.out.contains("expected secret, found a plain string"), "{}", given.out);
+    stage.write("site/modules/shop/module.kdl", "module shop {\n    mysql_user \"shop@localhost\" password=CANARY\n}\n");
+    for format in ["text", "json", "markdown", "junit", "sarif", "github", "gitlab", "html"] {
+        let done = check(&["--format", format]).expect(0);
+        assert!(done.out.contains("KE0810") && !done.out.contains("CANARY"), "{format}: {}", done.out);
+        assert!(!given.out.contains("CANARY"), "{}", given.out);
+    }
 }

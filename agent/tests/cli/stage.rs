@@ -30,6 +30,11 @@ impl Stage {
         stage
     }
 
+    /// Says something to who reads the test's output.
+    pub(crate) fn say(text: &str) {
+        std::io::Write::write_all(&mut std::io::stderr(), format!("{text}\n").as_bytes()).unwrap();
+    }
+
     /// Replaces the manifest of the host.
     pub(crate) fn manifest(&self, manifest: &str) {
         self.write("site/manifests/site.kdl", &format!("host h {{\n{manifest}\n}}\n"));

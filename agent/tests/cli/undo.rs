@@ -83,7 +83,55 @@ fn the_same_as_data() {
     let stage = changed();
     let out = undo(&stage, &["--json"], 0);
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(json["files"].as_array().unwrap().len(), 3, "{out}");
-    assert_eq!(json["files"][0]["fate"], "back");
+    assert_eq!(json["files"].as_array().unwrap().len(), 4, "{out}");
+    assert_eq!((&json["files"][0]["fate"], &json["files"][3]["fate"]), (&"back".into(), &"made".into()), "{out}");
     assert_eq!(json["not_undone"].as_array().unwrap().len(), 1, "{out}");
+}
+
+#[test]
+fn a_file_that_the_run_made_and_changed_stays_as_it_is() {
+    let stage = Stage::new("host a ip=\"10.0.0.1\" file=\"/h\"\nhost b ip=\"10.0.0.2\" file=\"/h\"\nfile \"/kept\" content=x");
+    stage.write("root/kept", "old");
+    stage.run("apply", &[]).expect(0);
+    let made = stage.read("h").unwrap();
+    assert!(made.contains("10.0.0.1") && made.contains("10.0.0.2"), "{made}");
+    let out = undo(&stage, &[], 0);
+    assert_eq!((stage.read("h").as_deref(), stage.read("kept").as_deref()), (Some(&*made), Some("old")));
+    assert!(out.contains("was made by the run, and stays"), "{out}");
+    let left = out.split("not undone:").nth(1).unwrap();
+    assert!(left.contains("host \"a\"") && left.contains("host \"b\"") && !left.contains("/kept"), "{out}");
+}
+
+#[test]
+fn what_was_purged_is_told_by_its_file() {
+    let stage = Stage::new("host a ip=\"10.0.0.1\"");
+    stage.write("root/etc/hosts", "10.0.0.1\ta\n10.0.0.9\told\n");
+    stage.manifest("host a ip=\"10.0.0.1\"\npurge host max=5");
+    stage.run("apply", &[]).expect(0);
+    assert!(!stage.read("etc/hosts").unwrap().contains("old"));
+    let out = undo(&stage, &[], 0);
+    assert!(stage.read("etc/hosts").unwrap().contains("old"));
+    assert!(!out.contains("not undone:"), "{out}");
+}
+
+#[test]
+fn a_run_says_its_name_and_an_undo_is_told_like_a_run_and_can_be_undone() {
+    let stage = Stage::new(OLD);
+    stage.run("apply", &[]).expect(0);
+    stage.manifest(NEW);
+    let applied = stage.run("apply", &[]).expect(0).out;
+    let name = applied.trim_end().rsplit(", run ").next().unwrap().to_owned();
+    assert!(name.split('-').all(|part| part.parse::<u64>().is_ok()), "{applied}");
+    assert!(!stage.run("apply", &[]).expect(0).out.contains(", run "), "a run that changed nothing has nothing to take back");
+    let (root, told) = (stage.root(), undo(&stage, &["--json"], 0));
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["run"], *name);
+    let undone_by = told["undone_by"].as_str().unwrap();
+    let explained = stage.keel(&["explain", "(file)/a", "--host", "h", "--root", root.to_str().unwrap()]).expect(0).out;
+    assert!(explained.contains(&format!("run {undone_by}): changed")) && explained.contains("undo"), "{explained}");
+    // `last` still means the run, of which nothing is left to take back.
+    assert!(undo(&stage, &[], 0).contains("is as it was before"));
+    assert_eq!(stage.read("a").as_deref(), Some("old"));
+    stage.keel(&["undo", undone_by, "--root", root.to_str().unwrap()]).expect(0);
+    assert_eq!(stage.read("a").as_deref(), Some("new"));
 }

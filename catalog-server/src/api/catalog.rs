@@ -11,10 +11,27 @@ use keel_engine::protocol::problem::{Code, Problem};
 use super::Here;
 use super::conditional::{etag, is_unchanged};
 use crate::caller::Caller;
-use crate::compiler::{Brief, NoCatalog};
+use crate::compiler::{Brief, NoCatalog, inflated};
 use crate::log::printable;
 use crate::refusal::Refusal;
+use crate::route::{Header, Http};
 use crate::server::Server;
+
+/// The headers of a catalog.
+pub const HTTP: Http = Http {
+    reads: &[
+        Header { name: FACTS_HEADER, about: "The blake3 of the facts that the host sent last, in hexadecimal.", required: true },
+        Header { name: "if-none-match", about: "The entity tag of the catalog that the host has.", required: false },
+        Header { name: "accept-encoding", about: "With `zstd` the catalog comes compressed by it.", required: false },
+    ],
+    sets: &[
+        Header { name: "etag", about: "The id of the catalog: the blake3 of its bytes before compression, in quotes.", required: true },
+        Header { name: COMMIT_HEADER, about: "The commit that the catalog is good for.", required: true },
+        Header { name: ENVIRONMENT_HEADER, about: "The environment that the host follows.", required: true },
+        Header { name: "content-encoding", about: "`zstd`, if the catalog comes compressed.", required: false },
+    ],
+    also: &[(304, "The catalog is the one that the host has.")],
+};
 
 /// Gives the catalog, or says that the one that the host has is still the right one.
 pub async fn show(State(server): Here, caller: Caller, headers: HeaderMap) -> Result<Response, Refusal> {
@@ -23,19 +40,40 @@ pub async fn show(State(server): Here, caller: Caller, headers: HeaderMap) -> Re
     let brief = server.compiler.current(&caller.environment, host, facts).await?;
     if is_unchanged(&headers, &brief.id) {
         remember(&server, host, &brief).await?;
-        return answer(&brief, StatusCode::NOT_MODIFIED, Body::empty(), None);
+        return given(&headers, named(&brief), None);
     }
     let delivered = server.compiler.catalog(&caller.environment, host, facts).await?;
     remember(&server, host, &delivered.brief).await?;
-    if accepts_zstd(&headers) {
-        return answer(&delivered.brief, StatusCode::OK, Body::from(delivered.compressed), Some("zstd"));
+    given(&headers, named(&delivered.brief), Some(delivered.compressed))
+}
+
+/// A catalog's name, its commit and its environment.
+type NamedCatalog<'a> = (Digest, &'a str, &'a str);
+
+fn named(brief: &Brief) -> NamedCatalog<'_> {
+    (brief.id, &brief.commit, &brief.environment)
+}
+
+/// A catalog as it goes out: compressed, if the client takes that; without a body it is the one that the client has.
+///
+/// # Errors
+/// The compressed form is damaged.
+pub(super) fn given(headers: &HeaderMap, named: NamedCatalog<'_>, compressed: Option<Vec<u8>>) -> Result<Response, Refusal> {
+    match compressed {
+        None => answer(named, StatusCode::NOT_MODIFIED, Body::empty(), None),
+        Some(compressed) if accepts_zstd(headers) => answer(named, StatusCode::OK, Body::from(compressed), Some("zstd")),
+        Some(compressed) => {
+            let bytes = inflated(&compressed).map_err(|why| Refusal::new(Code::Internal, why))?;
+            answer(named, StatusCode::OK, Body::from(bytes), None)
+        }
     }
-    let bytes = delivered.bytes().map_err(|why| Refusal::new(Code::Internal, why))?;
-    answer(&delivered.brief, StatusCode::OK, Body::from(bytes), None)
 }
 
 /// The facts that the host says it has sent.
-fn facts(headers: &HeaderMap) -> Result<Digest, Refusal> {
+///
+/// # Errors
+/// It does not say.
+pub(super) fn facts(headers: &HeaderMap) -> Result<Digest, Refusal> {
     let Some(value) = headers.get(FACTS_HEADER) else {
         return Err(Refusal::new(Code::FactsNeeded, "the request does not say which facts it goes with"));
     };
@@ -48,21 +86,26 @@ async fn remember(server: &Server, host: &str, brief: &Brief) -> Result<(), Refu
     if server.compiler.is_delivered(host, brief) {
         return Ok(());
     }
-    if let Some(delivery) = server.compiler.delivery(host, brief).await {
-        server.store.deliver(host, &delivery).await?;
+    if let Some(given) = server.compiler.given(host, brief).await {
+        server.store.deliver(host, &given).await?;
         server.compiler.delivered(host, brief);
     }
     Ok(())
 }
 
-fn answer(brief: &Brief, status: StatusCode, body: Body, encoding: Option<&'static str>) -> Result<Response, Refusal> {
+fn answer(
+    (id, commit, environment): NamedCatalog<'_>,
+    status: StatusCode,
+    body: Body,
+    encoding: Option<&'static str>,
+) -> Result<Response, Refusal> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::ETAG, etag(&brief.id));
+    headers.insert(header::ETAG, etag(&id));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    for (name, word) in [(COMMIT_HEADER, &brief.commit), (ENVIRONMENT_HEADER, &brief.environment)] {
+    for (name, word) in [(COMMIT_HEADER, commit), (ENVIRONMENT_HEADER, environment)] {
         let value = HeaderValue::from_str(&printable(word)).map_err(|error| Refusal::new(Code::Internal, error.to_string()))?;
         headers.insert(HeaderName::from_static(name), value);
     }
@@ -94,7 +137,7 @@ impl From<NoCatalog> for Refusal {
         let problem = Problem::new(code, printable(&none.to_string()));
         match none {
             NoCatalog::DoesNotCompile { findings, .. } => match findings.into_iter().find(|finding| finding.error) {
-                Some(first) => Refusal(problem.hint(format!("the first error: {}", printable(&first.message)))),
+                Some(first) => Refusal(Problem::new(code, format!("{}; the first error: {}", problem.detail, printable(&first.message)))),
                 None => Refusal(problem),
             },
             NoCatalog::Unavailable(why) => {

@@ -5,10 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use hyper::body::{Frame, SizeHint};
+use keel_engine::contents::Blob;
 use keel_engine::digest::Digest;
 use keel_engine::protocol::problem::Code;
 use tokio::io::{AsyncRead, AsyncSeekExt, ReadBuf};
@@ -16,15 +17,35 @@ use tokio::io::{AsyncRead, AsyncSeekExt, ReadBuf};
 use super::Here;
 use super::conditional::{etag, is_unchanged};
 use super::elsewhere::find_content;
+use crate::body::Named;
 use crate::caller::Caller;
 use crate::refusal::Refusal;
+use crate::route::{Header, Http};
 
 /// How many bytes are read at once.
 const CHUNK: usize = 64 << 10;
 
+/// The headers of a content.
+pub const HTTP: Http = Http {
+    reads: &[
+        Header {
+            name: "range",
+            about: "The part that is wanted, such as `bytes=1024-`; of several ranges none is taken.",
+            required: false,
+        },
+        Header { name: "if-range", about: "The entity tag that the range is for; with another one the whole comes.", required: false },
+        Header { name: "if-none-match", about: "The entity tag of what the host has.", required: false },
+    ],
+    sets: &[
+        Header { name: "etag", about: "The blake3 of the whole content, in quotes.", required: true },
+        Header { name: "accept-ranges", about: "`bytes`.", required: true },
+        Header { name: "content-range", about: "Which part it is, if it is one.", required: false },
+    ],
+    also: &[(206, "The part that was wanted."), (304, "The content is the one that the host has.")],
+};
+
 /// Gives them. What is not the host's to see is as absent as what is not there.
-pub async fn show(State(server): Here, caller: Caller, Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Refusal> {
-    let digest = digest(&name)?;
+pub async fn show(State(server): Here, caller: Caller, Named(digest): Named<Digest>, headers: HeaderMap) -> Result<Response, Refusal> {
     let mut found = server.compiler.content(caller.host.as_str(), digest).await?;
     if found.is_none() && find_content(&server, &caller, &digest).await? {
         found = server.compiler.content(caller.host.as_str(), digest).await?;
@@ -33,10 +54,19 @@ pub async fn show(State(server): Here, caller: Caller, Path(name): Path<String>,
         }
     }
     let (blob, file) = found.ok_or_else(|| Refusal::new(Code::NotFound, "no catalog of this host names such a content"))?;
-    if is_unchanged(&headers, &digest) {
+    sent(blob, file, &headers).await
+}
+
+/// A content as it goes out: the whole, or the range that is wanted, unless the client has it.
+///
+/// # Errors
+/// The range begins after the end, or the file cannot be read.
+pub(super) async fn sent(blob: Blob, file: std::fs::File, headers: &HeaderMap) -> Result<Response, Refusal> {
+    let digest = blob.digest;
+    if is_unchanged(headers, &digest) {
         return Ok(with_headers(Response::new(Body::empty()), StatusCode::NOT_MODIFIED, &digest));
     }
-    let range = wanted(&headers, &digest, blob.size).map_err(|()| {
+    let range = wanted(headers, &digest, blob.size).map_err(|()| {
         Refusal::new(Code::RangeNotSatisfiable, format!("the content has {} bytes, and the range begins after them", blob.size))
     })?;
     let (from, length) = range.map_or((0, blob.size), |(first, last)| (first, last - first + 1));
@@ -48,13 +78,6 @@ pub async fn show(State(server): Here, caller: Caller, Path(name): Path<String>,
     let span = range.and_then(|(first, last)| HeaderValue::from_str(&format!("bytes {first}-{last}/{}", blob.size)).ok());
     response.headers_mut().extend(span.map(|span| (header::CONTENT_RANGE, span)));
     Ok(response)
-}
-
-/// The name in its one form; there are no two paths to one content.
-fn digest(name: &str) -> Result<Digest, Refusal> {
-    let plain = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-    let digest = if plain { name.parse().ok() } else { None };
-    digest.ok_or_else(|| Refusal::new(Code::Malformed, "a content is named by 64 hexadecimal digits in lower case"))
 }
 
 fn with_headers(mut response: Response, status: StatusCode, digest: &Digest) -> Response {
@@ -128,15 +151,6 @@ impl hyper::body::Body for FileBody {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_have_one_form() {
-        let name = Digest::of(b"x").to_string();
-        assert_eq!(digest(&name).unwrap(), Digest::of(b"x"));
-        for bad in ["../../etc/passwd".to_owned(), name.to_uppercase(), format!("{name}0"), name[1..].to_owned(), String::new()] {
-            assert_eq!(digest(&bad).unwrap_err().0.status, 400, "{bad}");
-        }
-    }
 
     #[test]
     fn ranges_are_within_the_content() {

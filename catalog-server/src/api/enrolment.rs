@@ -106,11 +106,14 @@ pub async fn admit(server: &Server, candidate: Candidate<'_>, signing: &SigningR
     };
     let admitted = server.store.admit(&admission).await;
     let outcome = if admitted.is_ok() { Outcome::Done } else { Outcome::Refused };
-    record(now_ms(), &Act { act: "admit", actor, object: host.as_str(), outcome, detail: &certificate.serial });
+    // An operator who is refused is written down with the request.
+    if admitted.is_ok() || matches!(admission.by, Leave::Token(_)) {
+        record(now_ms(), &Act { act: "admit", actor, object: host.as_str(), outcome, detail: &certificate.serial });
+    }
     match (admitted, &admission.by) {
         (Ok(_), _) => Ok(certificate),
         (Err(StoreError::NotFound(_)), Leave::Token(_)) => Err(Refusal::new(Code::TokenRefused, "the token is not good for this host")
-            .hint("it is good once, for ten minutes: make another one with `keel-server token create`")),
+            .hint("it is good once, and not for long: make another one with `keel-server token create`")),
         (Err(error @ StoreError::Conflict(_)), _) => {
             Err(Refusal::from(error)
                 .hint(format!("if this is a new machine of that name, forget the old one first: `keel node purge {host}`")))

@@ -6,7 +6,9 @@ use axum::http::StatusCode;
 use keel_engine::protocol::environment::{EnvironmentList, FailingHost};
 
 use super::Here;
+use crate::audit::{Act, Outcome, record};
 use crate::caller::Operator;
+use crate::store::now_ms;
 
 /// Lists them.
 pub async fn list(State(server): Here, _: Operator) -> Json<EnvironmentList> {
@@ -16,7 +18,9 @@ pub async fn list(State(server): Here, _: Operator) -> Json<EnvironmentList> {
 }
 
 /// Has the repository looked at now; what came of it stands in the list some time later.
-pub async fn look(State(server): Here, _: Operator) -> StatusCode {
+pub async fn look(State(server): Here, operator: Operator) -> StatusCode {
     server.environments.notify();
+    let actor = format!("operator {}", operator.name);
+    record(now_ms(), &Act { act: "look", actor, object: "repository", outcome: Outcome::Done, detail: "" });
     StatusCode::ACCEPTED
 }

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use keel_engine::protocol::gates::{GatesAnswer, GatesRequest};
-use keel_engine::protocol::problem::Code;
 
 use super::Here;
 use crate::body::Sent;
@@ -12,9 +11,5 @@ use crate::refusal::Refusal;
 
 /// Tells, at once or when one of them opens.
 pub async fn ask(State(server): Here, caller: Caller, Sent(request): Sent<GatesRequest>) -> Result<Json<GatesAnswer>, Refusal> {
-    let mut stop = server.stop.clone();
-    tokio::select! {
-        answer = server.gatekeeper.gates(caller.host.as_str(), &request) => Ok(Json(answer?)),
-        () = stop.requested() => Err(Refusal::new(Code::Unavailable, "the server stops")),
-    }
+    Ok(Json(server.gatekeeper.gates(caller.host.as_str(), &request).await?))
 }

@@ -11,6 +11,8 @@ pub mod environments;
 pub mod facts;
 pub mod gates;
 pub mod health;
+pub mod inquiries;
+pub mod leases;
 pub mod live;
 pub mod metrics;
 pub mod news;

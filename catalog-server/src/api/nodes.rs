@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use keel_engine::host_name::HostName;
+use keel_engine::protocol::enrolment::{SHOWN_ID_DIGITS, shown_id};
 use keel_engine::protocol::nodes as wire;
 use keel_engine::protocol::problem::Code;
 use schemars::JsonSchema;
@@ -11,16 +12,16 @@ use serde::Deserialize;
 
 use super::Here;
 use super::enrolment::{Candidate, admit};
+use super::reports::check_limit;
 use crate::audit::{Act, Outcome, record};
 use crate::authority::SigningRequest;
 use crate::body::{Asked, Named, Sent};
 use crate::caller::Operator;
+use crate::log::printable;
 use crate::refusal::Refusal;
 use crate::server::Server;
+use crate::settings::Settings;
 use crate::store::{Leave, Node, NodeState, Pending, StoreError, now_ms};
-
-/// The most hosts in one answer.
-const LIMIT_MAX: u32 = 1000;
 
 /// Which hosts to list.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -41,9 +42,7 @@ impl Default for Page {
 
 /// Lists hosts, and on the first page who waits.
 pub async fn list(State(server): Here, Asked(page): Asked<Page>) -> Result<Json<wire::NodeList>, Refusal> {
-    if !(1..=LIMIT_MAX).contains(&page.limit) {
-        return Err(Refusal::new(Code::Malformed, format!("`limit` is 1 to {LIMIT_MAX}")));
-    }
+    check_limit(page.limit)?;
     if !page.after.is_empty() && HostName::new(page.after.as_str()).is_err() {
         return Err(Refusal::new(Code::Malformed, "`after` is no host name"));
     }
@@ -77,7 +76,7 @@ pub async fn approve(
     Named(host): Named<HostName>,
     Sent(approval): Sent<wire::Approval>,
 ) -> Result<Json<wire::Node>, Refusal> {
-    approval.environment.iter().try_for_each(|environment| served(&server, environment))?;
+    approval.environment.iter().try_for_each(|environment| served(&server.settings, environment))?;
     let chosen = chosen(server.store.waiting(Some(host.as_str())).await?, approval.id.as_deref(), &host)?;
     let signing = SigningRequest::read(&chosen.csr, &host).map_err(|why| Refusal::new(Code::Unprocessable, why))?;
     let candidate = Candidate { host: &host, csr: &chosen.csr, recipient: &chosen.recipient, environment: approval.environment };
@@ -86,23 +85,37 @@ pub async fn approve(
 }
 
 /// Says so if no host can follow an environment: it would have no catalogs, for ever.
-fn served(server: &Server, environment: &str) -> Result<(), Refusal> {
-    server.settings.serves(environment).map_err(|why| Refusal::new(Code::Unprocessable, why))
+///
+/// # Errors
+/// The server follows no such branch.
+pub fn served(settings: &Settings, environment: &str) -> Result<(), Refusal> {
+    settings.serves(environment).map_err(|why| {
+        Refusal::new(Code::Unprocessable, why).hint("name one of these, or let the server follow it by `environments` in server.toml")
+    })
 }
 
-/// The one who is meant, of those who wait under a name.
+/// The one who is meant, of those who wait under a name. An id may be given as people type it, by its beginning.
 fn chosen(waiting: Vec<Pending>, id: Option<&str>, host: &HostName) -> Result<Pending, Refusal> {
-    let several = waiting.len() > 1;
-    let ids: Vec<String> = waiting.iter().map(|pending| pending.id.clone()).collect();
-    let mut meant = waiting.into_iter().filter(|pending| id.is_none_or(|id| pending.id == id));
-    match (meant.next(), id) {
-        (Some(_), None) if several => Err(Refusal::new(Code::Conflict, format!("several wait under the name {host}: {}", ids.join(", ")))
-            .hint("look at the id that `keel agent enroll` shows on the host, and name it with --id")),
-        (Some(pending), _) => Ok(pending),
-        (None, _) => {
-            Err(Refusal::new(Code::NotFound, format!("nobody waits under the name {host}"))
-                .hint("run `keel agent enroll` on the host first"))
-        }
+    let ids: Vec<&str> = waiting.iter().map(|pending| shown_id(&pending.id)).collect();
+    let ids = ids.join(", ");
+    if ids.is_empty() {
+        return Err(
+            Refusal::new(Code::NotFound, format!("nobody waits under the name {host}")).hint("run `keel agent enroll` on the host first")
+        );
+    }
+    // Who only took the name of a host is not let in by mistake.
+    let Some(id) = id else {
+        return Err(Refusal::new(Code::Conflict, format!("name the id of who is to be let in; under the name {host} waits {ids}"))
+            .hint("look at the id that `keel agent enroll` shows on the host, and name it with --id"));
+    };
+    let is_meant = |pending: &Pending| pending.id == id || id.len() >= SHOWN_ID_DIGITS && pending.id.starts_with(id);
+    let mut meant = waiting.into_iter().filter(is_meant);
+    match (meant.next(), meant.next()) {
+        (Some(pending), None) => Ok(pending),
+        (Some(_), Some(_)) => Err(Refusal::new(Code::Conflict, format!("several wait under the name {host} with that id: {ids}"))
+            .hint("name the whole id that `keel agent enroll` shows on the host")),
+        (None, _) => Err(Refusal::new(Code::NotFound, format!("nobody waits with that id under the name {host}, only {ids}"))
+            .hint("look at the id that `keel agent enroll` shows on the host")),
     }
 }
 
@@ -113,6 +126,12 @@ pub async fn revoke(
     Named(host): Named<HostName>,
     Sent(revocation): Sent<wire::Revocation>,
 ) -> Result<Json<wire::Node>, Refusal> {
+    if let Some(node) = server.store.node(host.as_str()).await?
+        && node.state == NodeState::Revoked
+    {
+        let why = printable(node.revoked_why.as_deref().unwrap_or("nobody said why"));
+        return Err(Refusal::new(Code::Conflict, format!("{host} is shut out already: {why}")).hint(format!("keel node show {host}")));
+    }
     server.store.revoke(host.as_str(), &revocation.why, &operator.name).await?;
     server.allowed.forget(host.as_str());
     done("revoke", &operator, host.as_str(), &revocation.why);
@@ -126,7 +145,7 @@ pub async fn follow(
     Named(host): Named<HostName>,
     Sent(follow): Sent<wire::Follow>,
 ) -> Result<Json<wire::Node>, Refusal> {
-    served(&server, &follow.environment)?;
+    served(&server.settings, &follow.environment)?;
     server.store.follow(host.as_str(), &follow.environment, &operator.name).await?;
     server.allowed.forget(host.as_str());
     done("follow", &operator, host.as_str(), &follow.environment);
@@ -156,7 +175,7 @@ fn done(act: &str, operator: &Operator, object: &str, detail: &str) {
 }
 
 fn unknown(host: &HostName) -> Refusal {
-    Refusal::new(Code::NotFound, format!("there is no host {host}, and nobody waits under that name"))
+    Refusal::new(Code::NotFound, format!("there is no host {host}, and nobody waits under that name")).hint("keel node list")
 }
 
 async fn found(server: &Server, host: &HostName) -> Result<Json<wire::Node>, Refusal> {
@@ -200,13 +219,17 @@ mod tests {
     }
 
     #[test]
-    fn where_several_wait_one_has_to_be_named() {
+    fn who_is_let_in_has_to_be_named() {
         let host = HostName::new("db-1").unwrap();
         let chosen = |ids: &[&str], id| chosen(waiting(ids), id, &host).map(|pending| pending.id).map_err(|refusal| refusal.0.code);
-        assert_eq!(chosen(&["a"], None), Ok("a".to_owned()));
+        assert_eq!(chosen(&["a"], None), Err(Code::Conflict), "it may be somebody else who took the name");
+        assert_eq!(chosen(&["a"], Some("a")), Ok("a".to_owned()));
         assert_eq!(chosen(&["a", "b"], None), Err(Code::Conflict));
         assert_eq!(chosen(&["a", "b"], Some("b")), Ok("b".to_owned()));
         assert_eq!(chosen(&["a"], Some("c")), Err(Code::NotFound));
         assert_eq!(chosen(&[], None), Err(Code::NotFound));
+        let (one, other) = ("9a".repeat(32), "0b".repeat(32));
+        assert_eq!(chosen(&[&one, &other], Some(shown_id(&one))), Ok(one.clone()), "as people type it");
+        assert_eq!(chosen(&[&one], Some(&one[..8])), Err(Code::NotFound), "so few digits could be another key's");
     }
 }

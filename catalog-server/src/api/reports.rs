@@ -15,7 +15,7 @@ use crate::caller::Caller;
 use crate::refusal::Refusal;
 use crate::store::now_ms;
 
-/// The most reports in one answer.
+/// The most reports, or hosts, in one answer.
 const LIMIT_MAX: u32 = 1000;
 
 /// Which reports to list.

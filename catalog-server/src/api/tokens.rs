@@ -9,6 +9,7 @@ use keel_engine::protocol::problem::Code;
 
 use super::Here;
 use super::enrolment::digest_of;
+use super::nodes::served;
 use crate::audit::{Act, Outcome, record};
 use crate::authority::Authority;
 use crate::body::Sent;
@@ -21,7 +22,7 @@ use crate::store::{NewToken, Store, now_ms};
 /// How long a token is good if nobody says otherwise, in seconds.
 pub const VALID_S: u64 = 600;
 /// The longest that a token may be good, in seconds.
-const VALID_S_MAX: u64 = 24 * 3600;
+pub const VALID_S_MAX: u64 = 24 * 3600;
 
 /// Makes one.
 pub async fn create(State(server): Here, operator: Operator, Sent(request): Sent<TokenRequest>) -> Result<Json<TokenAnswer>, Refusal> {
@@ -48,22 +49,24 @@ pub async fn make(
         return Err(Refusal::new(Code::Malformed, format!("a token is good for 1 to {VALID_S_MAX} seconds")));
     }
     if let Some(environment) = &request.environment {
-        settings.serves(environment).map_err(|why| Refusal::new(Code::Unprocessable, why))?;
+        served(settings, environment)?;
     }
     let secret = bytes::<20>().map_err(|error| Refusal::new(Code::Internal, error.message))?;
     let token = JoinToken::new(hex(&secret));
     let expires_ms = now_ms().saturating_add(i64::try_from(valid_s * 1000).unwrap_or(i64::MAX));
     let host = request.host.map(String::from);
+    let command = command(settings, &token, &authority.published().fingerprint, host.as_deref());
     let new = NewToken { digest: digest_of(&token), host, environment: request.environment, by: by.to_owned(), expires_ms };
     store.add_token(&new).await?;
-    let command = command(settings, &token, &authority.published().fingerprint);
     Ok(TokenAnswer { token, expires_ms, command })
 }
 
 /// What to run on the host that is to be let in.
-fn command(settings: &Settings, token: &JoinToken, fingerprint: &str) -> String {
-    let server = settings.agents_url();
-    format!("keel agent enroll --server {server} --token {} --fingerprint {fingerprint}", token.reveal_token_text())
+fn command(settings: &Settings, token: &JoinToken, fingerprint: &str, host: Option<&str>) -> String {
+    let (server, token) = (settings.agents_url(), token.reveal_token_text());
+    // The machine may call itself otherwise, and the token is good for this name only.
+    let host = host.map_or_else(String::new, |host| format!(" --host {host}"));
+    format!("keel agent enroll --server {server} --token {token} --fingerprint {fingerprint}{host}")
 }
 
 #[cfg(test)]
@@ -73,7 +76,10 @@ mod tests {
     #[test]
     fn the_command_has_everything_that_a_host_needs() {
         let settings = Settings::parse("names = ['keel.example.org', '::1']\nlisten = '[::]:7440'").unwrap();
-        let command = command(&settings, &JoinToken::new("cafe"), "f00");
-        assert_eq!(command, "keel agent enroll --server https://keel.example.org:7440 --token cafe --fingerprint f00");
+        let any = command(&settings, &JoinToken::new("cafe"), "f00", None);
+        assert_eq!(any, "keel agent enroll --server https://keel.example.org:7440 --token cafe --fingerprint f00");
+        assert_eq!(command(&settings, &JoinToken::new("cafe"), "f00", Some("web-1")), format!("{any} --host web-1"));
+        let settings = Settings::parse("names = ['keel.example.org']\nlisten = '[::]:0'").unwrap();
+        assert_eq!(settings.agents_url(), "https://keel.example.org:PORT", "no port is better than a wrong one");
     }
 }

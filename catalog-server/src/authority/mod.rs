@@ -154,6 +154,14 @@ impl Authority {
     }
 }
 
+/// Whether a server can have these names, before anything is made for them.
+///
+/// # Errors
+/// One of the names is none.
+pub fn check_names(names: &[String]) -> Result<()> {
+    issue::server(names, 0).map(drop)
+}
+
 fn new_key() -> Result<KeyPair> {
     KeyPair::generate().map_err(trouble)
 }

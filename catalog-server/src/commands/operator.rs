@@ -1,15 +1,16 @@
 //! `keel-server operator`.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use keel_engine::digest::Digest;
 use serde::Serialize;
 
 use super::wait_for;
+use crate::audit::{Act, Outcome, record_here};
 use crate::cli::{Context, print, print_json};
 use crate::error::{Error, Result};
 use crate::owner::become_owner_of;
 use crate::random::{bytes, hex};
-use crate::store::{Role, Store, StoreError};
+use crate::store::{Role, Store, StoreError, now_ms};
 
 /// Add, list and remove who may use the operator's API. To be run on the server.
 #[derive(Debug, Args)]
@@ -28,9 +29,12 @@ enum Operation {
     Add {
         /// The name.
         name: String,
-        /// viewer looks; operator also lets hosts in and asks for runs; admin also shuts hosts out and makes tokens.
+        /// viewer looks; operator also lets hosts in, moves them to another environment and asks for runs; admin also shuts hosts out and makes tokens.
         #[arg(long, value_enum)]
-        role: RoleName,
+        role: Role,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// List the operators and their roles.
     #[command(after_help = "Example:\n  keel-server operator list --json")]
@@ -44,14 +48,10 @@ enum Operation {
     Remove {
         /// The name.
         name: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum RoleName {
-    Viewer,
-    Operator,
-    Admin,
 }
 
 /// Runs it.
@@ -64,23 +64,18 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<()> {
     wait_for(async {
         let store = Store::open(&settings.database()?).await?;
         match &arguments.operation {
-            Operation::Add { name, role } => add(&store, name, *role).await,
+            Operation::Add { name, role, json } => add(&store, name, *role, *json).await,
             Operation::List { json } => list(&store, *json).await,
-            Operation::Remove { name } => remove(&store, name).await,
+            Operation::Remove { name, json } => remove(&store, name, *json).await,
         }
     })
 }
 
-async fn add(store: &Store, name: &str, role: RoleName) -> Result<()> {
+async fn add(store: &Store, name: &str, role: Role, json: bool) -> Result<()> {
     let plain = |character: char| character.is_ascii_alphanumeric() || "._@-".contains(character);
     if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
         return Err(Error::usage("the name of an operator has 1 to 64 letters, digits, and `.`, `_`, `@`, `-`"));
     }
-    let role = match role {
-        RoleName::Viewer => Role::Viewer,
-        RoleName::Operator => Role::Operator,
-        RoleName::Admin => Role::Admin,
-    };
     let token = hex(&bytes::<20>()?);
     store.add_operator(name, role, &Digest::of(token.as_bytes()).to_string()).await.map_err(|error| match error {
         StoreError::Conflict(why) => {
@@ -88,7 +83,8 @@ async fn add(store: &Store, name: &str, role: RoleName) -> Result<()> {
         }
         other => other.into(),
     })?;
-    print(&format!("{token}\n"))
+    done("operator-add", name, role.word());
+    if json { print_json(&serde_json::json!({ "name": name, "role": role, "token": token })) } else { print(&format!("{token}\n")) }
 }
 
 async fn list(store: &Store, json: bool) -> Result<()> {
@@ -107,7 +103,12 @@ async fn list(store: &Store, json: bool) -> Result<()> {
     print(&lines.collect::<String>())
 }
 
-async fn remove(store: &Store, name: &str) -> Result<()> {
+async fn remove(store: &Store, name: &str, json: bool) -> Result<()> {
     store.remove_operator(name).await?;
-    Ok(())
+    done("operator-remove", name, "");
+    if json { print_json(&serde_json::json!({ "removed": name })) } else { Ok(()) }
+}
+
+fn done(act: &str, name: &str, detail: &str) {
+    record_here(now_ms(), &Act { act, actor: "local".to_owned(), object: name, outcome: Outcome::Done, detail });
 }

@@ -4,6 +4,7 @@
 
 mod calls;
 mod findings;
+mod fingerprinter;
 mod limits;
 mod link;
 mod packing;
@@ -20,9 +21,10 @@ use keel_manifests::diagnostic::Diagnostic;
 use keel_manifests::site::{LoadOptions, Site};
 use keel_manifests::site_data::SiteInput;
 
-use crate::compiler::messages::{Answer, Bytes, Compiled, FactsRead, Opened, Order, Packed};
+use crate::compiler::messages::{Answer, Bytes, Compiled, FactsRead, Opened, Order, Packed, Selected};
 use crate::repository::TreeEntry;
 
+use fingerprinter::Fingerprinter;
 pub use limits::MEMORY_BYTES;
 use limits::restrict;
 use link::{CommitFiles, Link, SentFacts};
@@ -43,7 +45,8 @@ pub fn main(memory: u64) -> Result<(), String> {
 /// The pipes broke, or the server said something that cannot be understood: the process ends then.
 pub fn serve(input: Box<dyn Read + Send>, output: Box<dyn Write + Send>) -> Result<(), String> {
     let link = Arc::new(Link::new(input, output));
-    let mut worker = Worker { link: Arc::clone(&link), sites: BTreeMap::new(), sent: HashSet::new() };
+    let mut worker =
+        Worker { link: Arc::clone(&link), sites: BTreeMap::new(), sent: HashSet::new(), fingerprinter: Fingerprinter::default() };
     while let Some(order) = link.order()? {
         match order {
             Order::Open { commit, files } => {
@@ -58,8 +61,13 @@ pub fn serve(input: Box<dyn Read + Send>, output: Box<dyn Write + Send>) -> Resu
                 let findings = worker.judge(&commit, catalogs, &without)?;
                 link.answer(&Answer::Judged(findings))?;
             }
+            Order::Select { commit, selector } => {
+                let selected = worker.select(&commit, selector.as_deref())?;
+                link.answer(&Answer::Selected(selected))?;
+            }
             Order::Close { commit } => {
                 worker.sites.remove(&commit);
+                worker.fingerprinter.forget();
             }
         }
     }
@@ -78,12 +86,14 @@ struct Worker {
     sites: BTreeMap<String, OpenSite>,
     /// Contents that the server has: each is sent once.
     sent: HashSet<Digest>,
+    fingerprinter: Fingerprinter,
 }
 
 impl Worker {
     fn open(&mut self, commit: &str, entries: &[TreeEntry]) -> Opened {
         // The memory of the one before is needed for this one.
         self.sites.remove(commit);
+        self.fingerprinter.forget();
         let files = Arc::new(CommitFiles::new(entries, Arc::clone(&self.link)));
         let facts = Arc::new(SentFacts::new(Arc::clone(&self.link)));
         let (open, diagnostics) = OpenSite::load(files, facts);
@@ -101,6 +111,7 @@ impl Worker {
         let reloaded = open.site.as_ref().is_some_and(|site| site.is_outdated(host));
         if reloaded {
             *open = OpenSite::load(Arc::clone(&open.files), Arc::clone(&open.facts)).0;
+            self.fingerprinter.forget();
         }
         let Some(site) = &open.site else { return Err(format!("the commit {commit} has no site")) };
         let (compiled, reads) = site.compile_alone(host);
@@ -111,7 +122,8 @@ impl Worker {
         });
         let reads = reads.collect();
         let findings = findings::of(&compiled.diagnostics, &*open.files);
-        let packed = compiled.catalog.as_ref().map(|catalog| packing::pack(catalog, &site.data().secrets)).transpose()?;
+        let pack = |catalog| packing::pack(catalog, &site.data().secrets, &mut self.fingerprinter);
+        let packed = compiled.catalog.as_ref().map(pack).transpose()?;
         if let Some(packed) = &packed {
             Self::send_contents(&self.link, &mut self.sent, packed, &compiled.contents, again)?;
         }
@@ -150,6 +162,22 @@ impl Worker {
         let open = self.sites.get(commit).ok_or_else(|| format!("the commit {commit} is not open"))?;
         let Some(site) = &open.site else { return Err(format!("the commit {commit} has no site")) };
         Ok(findings::of(&site.check_fleet_without(&catalogs, without), &*open.files))
+    }
+}
+
+impl Worker {
+    /// The hosts that a selector means; the inner failure is the selector's.
+    fn select(&mut self, commit: &str, selector: Option<&str>) -> Result<Result<Selected, String>, String> {
+        let open = self.sites.get(commit).ok_or_else(|| format!("the commit {commit} is not open"))?;
+        let Some(site) = &open.site else { return Err(format!("the commit {commit} has no site")) };
+        let names = match selector.map(|text| site.select(text)) {
+            None => site.hosts().map(str::to_owned).collect(),
+            Some(Ok(names)) => names,
+            Some(Err(error)) => return Ok(Err(error.to_string())),
+        };
+        let groups = |host: &str| site.data().inventory.groups_of(host).into_iter().map(|group| group.name.to_string()).collect();
+        let hosts = names.into_iter().map(|host| (host.clone(), groups(&host))).collect();
+        Ok(Ok(Selected { site: site.name().to_owned(), hosts }))
     }
 }
 

@@ -1,24 +1,24 @@
 //! Catalogs as they travel: compressed, with everything beside them that they name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use keel_engine::catalog::Catalog;
 use keel_engine::contents::Blob;
-use keel_engine::definitions::Definitions;
 use keel_engine::digest::Digest;
 use keel_engine::protocol::catalog::CATALOG_BYTES_MAX;
 use keel_engine::secret::SealedPart;
-use keel_engine::value::{Map, Value};
+use keel_engine::value::Value;
 use keel_manifests::secrets::SecretNames;
 
+use super::fingerprinter::Fingerprinter;
 use crate::compiler::messages::{Bytes, ClosedSecret, Packed};
-use crate::gates::Fingerprints;
 
 /// How hard zstd tries: more costs more than it saves at this size.
 const LEVEL: i32 = 1;
 
 /// A catalog, ready to be sent.
-pub(super) fn pack(catalog: &Catalog, secrets: &SecretNames) -> Result<Packed, String> {
+pub(super) fn pack(catalog: &Catalog, secrets: &SecretNames, fingerprinter: &mut Fingerprinter) -> Result<Packed, String> {
     let bytes = catalog.to_bytes().map_err(|error| error.to_string())?;
     if bytes.len() > CATALOG_BYTES_MAX {
         return Err(format!("the catalog has {} bytes; at most {} MiB are sent", bytes.len(), CATALOG_BYTES_MAX >> 20));
@@ -35,7 +35,7 @@ pub(super) fn pack(catalog: &Catalog, secrets: &SecretNames) -> Result<Packed, S
         contents: named.contents.into_iter().map(|(digest, size)| Blob { digest, size }).collect(),
         secrets: named.secrets.iter().filter_map(closed).collect(),
         gates: gates.into_iter().cloned().collect(),
-        fingerprints: Bytes(Fingerprints::of(&Definitions::of(id, catalog)).to_bytes()),
+        fingerprints: Bytes(fingerprinter.of(catalog).to_bytes()),
     })
 }
 
@@ -48,7 +48,7 @@ pub(super) fn unpack(compressed: &[u8]) -> Result<Catalog, String> {
 /// A catalog without what relations across hosts do not need: thousands of them have to fit in memory.
 pub(super) fn skeleton(mut catalog: Catalog) -> Catalog {
     for resource in &mut catalog.resources {
-        resource.attributes = Map::new();
+        resource.attributes = Arc::default();
         resource.tags = Vec::new();
     }
     catalog
@@ -81,8 +81,9 @@ impl Named {
 #[cfg(test)]
 mod tests {
     use keel_engine::address::Address;
-    use keel_engine::catalog::{Origin, Resource};
+    use keel_engine::catalog::Resource;
     use keel_engine::secret::{Sealed, SecretRef};
+    use keel_engine::value::Map;
 
     use super::*;
 
@@ -94,16 +95,8 @@ mod tests {
         let attributes: Map = [("x".to_owned(), Value::Map([("y".to_owned(), values)].into_iter().collect()))].into_iter().collect();
         let mut catalog = Catalog::empty("h", "s");
         let address = Address::new("file", "/x");
-        catalog.resources.push(Resource {
-            address,
-            attributes,
-            origin: Origin::default(),
-            container: None,
-            tags: vec!["t".into()],
-            noop: false,
-            schedule: None,
-        });
-        let packed = pack(&catalog, &SecretNames::default()).unwrap();
+        catalog.resources.push(Resource { tags: vec!["t".into()], ..Resource::new(address, attributes) });
+        let packed = pack(&catalog, &SecretNames::default(), &mut Fingerprinter::default()).unwrap();
         assert_eq!(packed.contents, [blob]);
         assert_eq!(packed.id, catalog.id().unwrap());
         assert_eq!(unpack(&packed.compressed.0).unwrap(), catalog);

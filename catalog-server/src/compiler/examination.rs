@@ -17,11 +17,21 @@ const FINDINGS_MAX: usize = 200;
 
 /// What came of an examination.
 #[derive(Debug)]
-pub struct Examination {
-    /// Why hosts must not get the commit, in one sentence; none if they may.
-    pub refused: Option<String>,
-    /// What was found, the gravest first.
-    pub findings: Vec<Finding>,
+pub enum Examination {
+    /// Hosts may get the commit.
+    Good,
+    /// They must not.
+    Bad {
+        /// Why, in one sentence.
+        reason: String,
+        /// What was found, the gravest first.
+        findings: Vec<Finding>,
+    },
+    /// Nobody can tell now: a worker was stopped, or facts, files or the folder of catalogs cannot be had.
+    CannotTell {
+        /// Why, in one sentence.
+        reason: String,
+    },
 }
 
 /// How one host's compile went.
@@ -45,10 +55,10 @@ impl Compiler {
     pub async fn examine(&self, environment: &str, commit: &Arc<Commit>) -> Examination {
         let opened = match self.inner.pool.open(commit).await {
             Ok(opened) => opened,
-            Err(failure) => return refuse(format!("loading the site {failure}"), Vec::new()),
+            Err(failure) => return cannot_tell(format!("loading the site {failure}")),
         };
         if !opened.good {
-            return refuse(format!("the site does not load: {}", count(&opened.findings)), opened.findings);
+            return bad(format!("the site does not load: {}", count(&opened.findings)), opened.findings);
         }
         let mut findings = Findings::default();
         findings.add(opened.findings);
@@ -60,8 +70,8 @@ impl Compiler {
             while let Some(done) = tasks.try_join_next() {
                 match done {
                     Ok(Ok(examined)) => verdict.take(examined, &mut findings),
-                    Ok(Err(reason)) => return refuse(reason, findings.all()),
-                    Err(error) => return refuse(error.to_string(), findings.all()),
+                    Ok(Err(reason)) => return cannot_tell(reason),
+                    Err(error) => return cannot_tell(error.to_string()),
                 }
             }
             let (compiler, environment, commit) = (self.clone(), environment.to_owned(), Arc::clone(commit));
@@ -74,15 +84,15 @@ impl Compiler {
         while let Some(done) = tasks.join_next().await {
             match done {
                 Ok(Ok(examined)) => verdict.take(examined, &mut findings),
-                Ok(Err(reason)) => return refuse(reason, findings.all()),
-                Err(error) => return refuse(error.to_string(), findings.all()),
+                Ok(Err(reason)) => return cannot_tell(reason),
+                Err(error) => return cannot_tell(error.to_string()),
             }
         }
         verdict.bad.sort();
         match verdict.bad.as_slice() {
             [] => {}
-            [one] => return refuse(format!("{one} does not compile"), findings.all()),
-            [one, rest @ ..] => return refuse(format!("{one} and {} more hosts do not compile", rest.len()), findings.all()),
+            [one] => return bad(format!("{one} does not compile"), findings.all()),
+            [one, rest @ ..] => return bad(format!("{one} and {} more hosts do not compile", rest.len()), findings.all()),
         }
         self.examine_fleet(commit, verdict, &opened.pointed_at, findings).await
     }
@@ -106,7 +116,7 @@ impl Compiler {
         };
         let gates = packed.gates.clone();
         let entry = entry_of(&packed, &commit.id, environment, reads, fleet_state);
-        let brief = Brief::of(&host, &entry, &self.inner.known.words, digest, Some(clock));
+        let brief = Brief::of(&host, &entry, &self.inner.known.names, digest, Some(clock));
         self.keep_ahead(&host, entry, packed, contents).await?;
         let mut hosts = self.inner.known.hosts();
         let known = hosts.entry(host.clone()).or_default();
@@ -135,21 +145,24 @@ impl Compiler {
             let mut fleet = Fleet { without: excused, ..Fleet::default() };
             for host in involved {
                 let shelf = Arc::clone(&self.inner.shelf);
-                let id = self.inner.known.hosts().get(host).and_then(|known| known.ahead.as_ref()).map(|brief| brief.id);
-                let read = tokio::task::spawn_blocking(move || id.and_then(|id| shelf.catalog(&id)));
-                fleet.catalogs.extend(read.await.ok().flatten());
+                let Some(brief) = self.inner.known.hosts().get(host).and_then(|known| known.ahead.clone()) else { continue };
+                let read = tokio::task::spawn_blocking(move || shelf.catalog(&brief.id)).await.ok().flatten();
+                if read.is_none() && *brief.commit == *commit.id {
+                    return cannot_tell(format!("the catalog of {host} cannot be read back: is the disk full?"));
+                }
+                fleet.catalogs.extend(read);
             }
             match self.inner.pool.judge(commit, fleet).await {
                 Ok(found) if found.iter().any(|finding| finding.error) => {
                     let reason = format!("relations between hosts do not hold: {}", count(&found));
                     findings.add(found);
-                    return refuse(reason, findings.all());
+                    return bad(reason, findings.all());
                 }
-                Ok(found) => findings.add(found),
-                Err(failure) => return refuse(format!("judging relations between hosts {failure}"), findings.all()),
+                Ok(_) => {}
+                Err(failure) => return cannot_tell(format!("judging relations between hosts {failure}")),
             }
         }
-        Examination { refused: None, findings: findings.all() }
+        Examination::Good
     }
 }
 
@@ -178,8 +191,12 @@ impl Verdict {
     }
 }
 
-fn refuse(reason: String, findings: Vec<Finding>) -> Examination {
-    Examination { refused: Some(reason), findings }
+fn bad(reason: String, findings: Vec<Finding>) -> Examination {
+    Examination::Bad { reason, findings }
+}
+
+fn cannot_tell(reason: String) -> Examination {
+    Examination::CannotTell { reason }
 }
 
 fn count(findings: &[Finding]) -> String {

@@ -61,12 +61,12 @@ pub(super) struct Known {
 
 impl Brief {
     /// An entry in short.
-    pub(super) fn of(host: &str, entry: &Entry, words: &Words, facts: Option<Digest>, clock: Option<u64>) -> Self {
+    pub(super) fn of(host: &str, entry: &Entry, names: &SharedNames, facts: Option<Digest>, clock: Option<u64>) -> Self {
         Self {
             id: entry.id,
             of_others: entry.reads.iter().any(|read| read.host != host),
-            commit: words.one(&entry.commit),
-            environment: words.one(&entry.environment),
+            commit: names.one(&entry.commit),
+            environment: names.one(&entry.environment),
             facts,
             reads: Arc::from(entry.reads.as_slice()),
             fleet_state: entry.fleet_state,
@@ -129,11 +129,11 @@ impl Failed {
 
 /// Names that thousands of hosts have in common are kept once.
 #[derive(Debug, Default)]
-pub(super) struct Words {
+pub(super) struct SharedNames {
     words: Mutex<std::collections::BTreeSet<Arc<str>>>,
 }
 
-impl Words {
+impl SharedNames {
     pub(super) fn one(&self, word: &str) -> Arc<str> {
         let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = words.get(word) {
@@ -149,7 +149,7 @@ impl Words {
 #[derive(Debug, Default)]
 pub(super) struct KnownHosts {
     hosts: Mutex<HashMap<String, Known>>,
-    pub(super) words: Words,
+    pub(super) names: SharedNames,
     changes: Mutex<Changes>,
 }
 
@@ -165,7 +165,7 @@ impl KnownHosts {
     pub(super) fn restore(records: &[Record]) -> Self {
         let known = Self::default();
         for record in records {
-            let brief = |entry: &Option<Entry>| entry.as_ref().map(|entry| Brief::of(&record.host, entry, &known.words, None, None));
+            let brief = |entry: &Option<Entry>| entry.as_ref().map(|entry| Brief::of(&record.host, entry, &known.names, None, None));
             let host = Known { current: brief(&record.current), ahead: brief(&record.ahead), ..Known::default() };
             known.hosts().insert(record.host.clone(), host);
         }
@@ -227,7 +227,7 @@ mod tests {
             gates: vec![],
             fingerprints: Default::default(),
         };
-        Brief::of("a", &entry, &Words::default(), None, None)
+        Brief::of("a", &entry, &SharedNames::default(), None, None)
     }
 
     #[test]

@@ -47,6 +47,13 @@ pub enum Order {
         /// Hosts that cannot be judged yet: what points at them is not looked at.
         without: BTreeSet<String>,
     },
+    /// Say which hosts of a site that is open a selector means. Answered by [`Answer::Selected`].
+    Select {
+        /// The commit in hexadecimal.
+        commit: String,
+        /// The selector; all hosts, if there is none.
+        selector: Option<String>,
+    },
     /// Forget the site of a commit. Not answered.
     Close {
         /// The commit in hexadecimal.
@@ -78,6 +85,8 @@ pub enum Answer {
     Compiled(Box<Compiled>),
     /// What is wrong with relations across hosts.
     Judged(Vec<Finding>),
+    /// Who is meant, or what is wrong with the selector.
+    Selected(Result<Selected, String>),
 }
 
 /// What the server gives a worker that needs something.
@@ -100,6 +109,15 @@ pub struct Opened {
     pub hosts: Vec<String>,
     /// The hosts that others' manifests make wait.
     pub pointed_at: Vec<String>,
+}
+
+/// Hosts that were asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Selected {
+    /// The site's name.
+    pub site: String,
+    /// The hosts with their groups, in the order of the inventory.
+    pub hosts: Vec<(String, Vec<String>)>,
 }
 
 /// What came of compiling a host.

@@ -1,6 +1,7 @@
 //! The compiler: gives every host its catalog, compiled by workers of their own, kept on a shelf, and
 //! made again only when the commit or facts that it depends on changed.
 
+mod candidates;
 pub mod declared;
 pub mod examination;
 pub mod facts;
@@ -24,7 +25,8 @@ use thiserror::Error;
 
 use crate::gates::Fingerprints;
 use crate::repository::Repository;
-use crate::store::Delivery;
+use crate::store::GivenCatalog;
+use candidates::Candidates;
 use facts::{FactStore, StoredFacts};
 use known::{Failed, KnownHosts};
 use messages::{Compiled, Packed};
@@ -32,6 +34,7 @@ use pool::Pool;
 use process::{Received, Sources};
 use shelf::{Entry, Record, Shelf};
 
+pub use candidates::Meant;
 pub use known::Brief;
 pub use pool::{Commit, Lane};
 pub use process::{WorkerFailure, WorkerSettings};
@@ -84,8 +87,16 @@ impl Delivered {
     /// # Errors
     /// The compressed form is damaged.
     pub fn bytes(&self) -> Result<Vec<u8>, String> {
-        zstd::bulk::decompress(&self.compressed, CATALOG_BYTES_MAX).map_err(|error| error.to_string())
+        inflated(&self.compressed)
     }
+}
+
+/// The binary form of a catalog from its compressed one.
+///
+/// # Errors
+/// The compressed form is damaged.
+pub fn inflated(compressed: &[u8]) -> Result<Vec<u8>, String> {
+    zstd::bulk::decompress(compressed, CATALOG_BYTES_MAX).map_err(|error| error.to_string())
 }
 
 /// A host whose newest compile failed.
@@ -120,6 +131,8 @@ struct Inner {
     commits: RwLock<BTreeMap<String, Arc<Commit>>>,
     /// What facts decide for all catalogs together, by commit.
     fleet_state: Mutex<HashMap<Arc<str>, Option<Digest>>>,
+    /// What no host gets and somebody asks about.
+    candidates: Candidates,
     /// One compile of a host at a time.
     under_way: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -149,6 +162,7 @@ impl Compiler {
             known,
             commits: RwLock::default(),
             fleet_state: Mutex::default(),
+            candidates: Candidates::default(),
             under_way: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -232,10 +246,10 @@ impl Compiler {
     }
 
     /// What a host is being given, as the store remembers it; none if it is lost.
-    pub async fn delivery(&self, host: &str, brief: &Brief) -> Option<Delivery> {
+    pub async fn given(&self, host: &str, brief: &Brief) -> Option<GivenCatalog> {
         let record = self.record(host).await?;
         let entry = [record.current, record.previous].into_iter().flatten().find(|entry| entry.id == brief.id)?;
-        Some(Delivery {
+        Some(GivenCatalog {
             catalog: entry.id,
             environment: brief.environment.to_string(),
             commit: brief.commit.to_string(),
@@ -280,6 +294,7 @@ impl Compiler {
 
     /// Removes what no host's catalogs name from the shelf.
     pub async fn sweep(&self) {
+        self.want_commits();
         let shelf = Arc::clone(&self.inner.shelf);
         // A sweep that fails is repeated at the next.
         let _ = tokio::task::spawn_blocking(move || shelf.sweep()).await;
@@ -298,13 +313,8 @@ impl Compiler {
     /// to be another one.
     pub fn follow(&self, environment: &str, commit: Arc<Commit>) {
         let id = commit.id.clone();
-        let wanted: BTreeSet<String> = {
-            let mut commits = self.inner.commits.write().unwrap_or_else(PoisonError::into_inner);
-            commits.insert(environment.to_owned(), commit);
-            commits.values().map(|commit| commit.id.clone()).collect()
-        };
-        self.inner.fleet_state.lock().unwrap_or_else(PoisonError::into_inner).retain(|known, _| wanted.contains(&**known));
-        self.inner.pool.want(wanted);
+        self.inner.commits.write().unwrap_or_else(PoisonError::into_inner).insert(environment.to_owned(), commit);
+        self.want_commits();
         let moved = |known: &known::Known| match (&known.ahead, &known.current) {
             (Some(ahead), current) => {
                 *ahead.commit == *id && *ahead.environment == *environment && current.as_ref().is_none_or(|current| current.id != ahead.id)
@@ -315,6 +325,16 @@ impl Compiler {
         if !told.is_empty() {
             (self.inner.announce)(told, &id);
         }
+    }
+
+    /// Lets go what belongs to commits that nobody asks for any more.
+    fn want_commits(&self) {
+        let mut wanted: BTreeSet<String> = self.inner.candidates.in_use(Instant::now()).into_iter().collect();
+        let commits = self.inner.commits.read().unwrap_or_else(PoisonError::into_inner);
+        wanted.extend(commits.values().map(|commit| commit.id.clone()));
+        drop(commits);
+        self.inner.fleet_state.lock().unwrap_or_else(PoisonError::into_inner).retain(|known, _| wanted.contains(&**known));
+        self.inner.pool.want(wanted);
     }
 
     fn fresh(&self, commit: &Commit, host: &str, facts: Digest) -> Option<Brief> {
@@ -358,7 +378,7 @@ impl Compiler {
         facts: StoredFacts,
         again: bool,
     ) -> Result<Brief, NoCatalog> {
-        let word = self.inner.known.words.one(&commit.id);
+        let word = self.inner.known.names.one(&commit.id);
         let digest = facts.digest;
         let known = self.inner.known.hosts().get(host).and_then(|known| known.failed.clone());
         if let Some(failed) = known.filter(|failed| failed.holds(&commit.id, digest, self.inner.known.clock(), Instant::now())) {
@@ -370,7 +390,7 @@ impl Compiler {
                 self.set_fleet_state(&word, fleet_state);
                 let entry = entry_of(&packed, &commit.id, environment, reads, fleet_state);
                 self.keep(host, entry.clone(), packed, contents, Slot::Current).await?;
-                let brief = Brief::of(host, &entry, &self.inner.known.words, Some(digest), Some(clock));
+                let brief = Brief::of(host, &entry, &self.inner.known.names, Some(digest), Some(clock));
                 let mut hosts = self.inner.known.hosts();
                 let known = hosts.entry(host.to_owned()).or_default();
                 known.current = Some(brief.clone());
@@ -379,7 +399,8 @@ impl Compiler {
             }
             Ok((compiled, _)) => {
                 let errors = compiled.findings.iter().filter(|finding| finding.error).count();
-                let reason = format!("{host} does not compile in {environment}: {errors} errors");
+                let errors = if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") };
+                let reason = format!("{host} does not compile in {environment}: {errors}");
                 let by_others = compiled.fleet_state.is_some() || compiled.reads.iter().any(|read| read.host != host);
                 let failed = Failed::new(&word, digest, reason, compiled.findings);
                 if by_others { failed.by_others(clock) } else { failed }

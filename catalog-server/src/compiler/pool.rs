@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use keel_engine::protocol::environment::Finding;
 use tokio::sync::{Semaphore, oneshot};
 
-use super::messages::{Compiled, Opened};
+use super::messages::{Compiled, Opened, Selected};
 use super::process::{Fleet, Received, Sources, Worker, WorkerFailure, WorkerSettings};
 use crate::repository::TreeEntry;
 
@@ -45,6 +45,7 @@ enum Work {
     Open(Reply<Opened>),
     Compile { host: String, facts: Option<Vec<u8>>, again: bool, reply: Reply<(Compiled, Received)> },
     Judge { fleet: Fleet, reply: Reply<Vec<Finding>> },
+    Select { selector: Option<String>, reply: Reply<Result<Selected, String>> },
 }
 
 struct Job {
@@ -101,6 +102,12 @@ impl Pool {
     /// Has relations across hosts judged.
     pub(super) async fn judge(&self, commit: &Arc<Commit>, fleet: Fleet) -> Result<Vec<Finding>, WorkerFailure> {
         self.run(Lane::Ahead, commit, |reply| Work::Judge { fleet, reply }).await
+    }
+
+    /// Has the hosts looked up that a selector means.
+    pub(super) async fn select(&self, commit: &Arc<Commit>, selector: Option<&str>) -> Result<Result<Selected, String>, WorkerFailure> {
+        let selector = selector.map(str::to_owned);
+        self.run(Lane::Ahead, commit, |reply| Work::Select { selector, reply }).await
     }
 
     /// Says which commits anybody may still ask for.
@@ -173,6 +180,7 @@ impl Seat {
             Work::Open(reply) => answered(reply, self.opened(&commit, true).await),
             Work::Compile { host, facts, again, reply } => answered(reply, self.compile(&commit, &host, facts, again).await),
             Work::Judge { fleet, reply } => answered(reply, self.judge(&commit, &fleet).await),
+            Work::Select { selector, reply } => answered(reply, self.select(&commit, selector.as_deref()).await),
         }
     }
 
@@ -198,6 +206,12 @@ impl Seat {
         self.opened(commit, false).await?;
         let sources = Arc::clone(&self.sources);
         self.worker()?.judge(&commit.id, fleet, &sources).await
+    }
+
+    async fn select(&mut self, commit: &Arc<Commit>, selector: Option<&str>) -> Result<Result<Selected, String>, WorkerFailure> {
+        self.opened(commit, false).await?;
+        let sources = Arc::clone(&self.sources);
+        self.worker()?.select(&commit.id, selector, &sources).await
     }
 
     /// Loads a commit's site, if that is asked for, or if it is not there as it should be.

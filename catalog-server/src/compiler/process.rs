@@ -12,8 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::facts::FactStore;
-use super::messages::{Answer, Bytes, Compiled, Opened, Order, Supply, body, body_length, frame};
-use crate::repository::{Repository, TreeEntry};
+use super::messages::{Answer, Bytes, Compiled, Opened, Order, Selected, Supply, body, body_length, frame};
+use crate::repository::{Repository, RepositoryError, TreeEntry};
 
 /// The most of a worker's last words that is kept.
 const LAST_WORDS_BYTES: usize = 4096;
@@ -152,6 +152,20 @@ impl Worker {
         }
     }
 
+    /// Has hosts looked up, whose site is open.
+    pub(super) async fn select(
+        &mut self,
+        commit: &str,
+        selector: Option<&str>,
+        sources: &Sources,
+    ) -> Result<Result<Selected, String>, WorkerFailure> {
+        let order = Order::Select { commit: commit.to_owned(), selector: selector.map(str::to_owned) };
+        match self.ask(&order, &[], self.settings.open_limit, sources).await? {
+            (Answer::Selected(selected), _) => Ok(selected),
+            _ => Err(self.unexpected().await),
+        }
+    }
+
     /// Lets the site of a commit go.
     pub(super) async fn close(&mut self, commit: &str) -> Result<(), WorkerFailure> {
         let order = Order::Close { commit: commit.to_owned() };
@@ -189,7 +203,7 @@ impl Worker {
         loop {
             match self.receive().await? {
                 Answer::NeedFile { id } => {
-                    let supply = Supply::File(sources.file(id).await.map(Bytes));
+                    let supply = Supply::File(sources.file(id).await?.map(Bytes));
                     self.send(&supply).await?;
                 }
                 Answer::NeedFacts { host } => {
@@ -242,11 +256,18 @@ impl Worker {
 }
 
 impl Sources {
-    async fn file(&self, id: String) -> Result<Vec<u8>, String> {
+    /// A file, or why no site may hold it.
+    ///
+    /// # Errors
+    /// The repository cannot be read, for which no commit is to blame.
+    async fn file(&self, id: String) -> Result<Result<Vec<u8>, String>, String> {
         let repository = self.repository.clone();
         let read = tokio::task::spawn_blocking(move || {
             let id = git2::Oid::from_str(&id).map_err(|error| error.message().to_owned())?;
-            repository.blob(id).map_err(|error| error.to_string())
+            match repository.blob(id) {
+                Err(RepositoryError::Refused(why)) => Ok(Err(why)),
+                other => other.map(Ok).map_err(|error| error.to_string()),
+            }
         });
         read.await.map_err(|error| error.to_string())?
     }

@@ -74,8 +74,9 @@ impl GateKeeper {
             let awaited = self.store.awaited(host).await?;
             let others = self.store.watch(self.topics_of(awaited.iter().map(|wait| wait.host.as_str())).await?);
             self.announce_open(host, &awaited).await?;
-            let answer = self.store.news(host, request.after).await?;
-            if !answer.news.is_empty() {
+            let mut answer = self.store.news(host, request.after).await?;
+            answer.demands = self.store.demands(host, request.demands_after).await?;
+            if !answer.news.is_empty() || !answer.demands.is_empty() {
                 return Ok(answer);
             }
             let changed = async {

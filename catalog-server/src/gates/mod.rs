@@ -8,7 +8,7 @@ mod keeper;
 mod rule;
 mod word;
 
-pub use fingerprints::Fingerprints;
+pub use fingerprints::{Fingerprint, Fingerprints};
 pub use keeper::{Current, CurrentCatalogs, GateKeeper};
 pub use rule::{Other, standing};
 pub use word::{Said, Word};

@@ -92,6 +92,7 @@ mod tests {
             catalog: Digest::of(id.as_bytes()),
             resources: resources.iter().map(|(title, said)| (address(title), Digest::of(said.as_bytes()))).collect(),
             modules: BTreeMap::from([(Arc::from("m"), resources.iter().map(|(title, _)| address(title)).collect())]),
+            guards: BTreeMap::new(),
         }
     }
 

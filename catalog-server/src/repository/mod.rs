@@ -99,6 +99,21 @@ impl Repository {
         Ok(branches)
     }
 
+    /// The commit that a name means: a branch, else a tag, else the first seven or more digits of the commit itself.
+    ///
+    /// # Errors
+    /// The repository cannot be read.
+    pub fn resolve(&self, name: &str) -> Result<Option<Oid>, RepositoryError> {
+        let repository = self.open()?;
+        for kind in ["heads", "tags"] {
+            // A name that no reference can have is none.
+            let Ok(reference) = repository.find_reference(&format!("refs/{kind}/{name}")) else { continue };
+            return reference.peel(ObjectType::Commit).map(|commit| Some(commit.id())).map_err(|error| self.unreadable(&error));
+        }
+        let digits = (7..=40).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        Ok(if digits { repository.find_commit_by_prefix(name).ok().map(|commit| commit.id()) } else { None })
+    }
+
     /// The bytes of a file, if they are not too many: the size is known before anything is allocated.
     ///
     /// # Errors

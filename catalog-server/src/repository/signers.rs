@@ -8,7 +8,7 @@ use git2::Oid;
 use ring::digest::{SHA256, SHA512, digest};
 use ring::signature::{self, RsaPublicKeyComponents, UnparsedPublicKey};
 
-use super::Repository;
+use super::{Repository, RepositoryError};
 
 /// What SSH signatures on commits are made for.
 const NAMESPACE: &[u8] = b"git";
@@ -60,10 +60,11 @@ impl AllowedSigners {
     /// Checks the signature of a commit.
     ///
     /// # Errors
-    /// Says why it does not count: there is none, it is of another kind, of an unknown key, or wrong.
-    pub fn check(&self, repository: &Repository, commit: Oid) -> Result<(), String> {
+    /// Says why it does not count ([`RepositoryError::Refused`]): there is none, it is of another kind, of an unknown
+    /// key, or wrong. Or the repository cannot be read.
+    pub fn check(&self, repository: &Repository, commit: Oid) -> Result<(), RepositoryError> {
         let (armored, content) = repository.signature(commit)?;
-        self.verify(&armored, &content)
+        self.verify(&armored, &content).map_err(RepositoryError::Refused)
     }
 
     fn verify(&self, armored: &str, content: &[u8]) -> Result<(), String> {
@@ -92,10 +93,11 @@ impl Repository {
     ///
     /// # Errors
     /// There is none, or the commit cannot be read.
-    fn signature(&self, commit: Oid) -> Result<(String, Vec<u8>), String> {
-        let repository = self.open().map_err(|error| error.to_string())?;
+    fn signature(&self, commit: Oid) -> Result<(String, Vec<u8>), RepositoryError> {
+        let repository = self.open()?;
+        repository.find_commit(commit).map_err(|error| self.unreadable(&error))?;
         let parts = repository.extract_signature(&commit, None);
-        let (signature, content) = parts.map_err(|_| "the commit is not signed".to_owned())?;
+        let (signature, content) = parts.map_err(|_| RepositoryError::Refused("the commit is not signed".to_owned()))?;
         Ok((String::from_utf8_lossy(&signature).into_owned(), content.to_vec()))
     }
 }
@@ -272,11 +274,15 @@ mod tests {
         let scratch = Scratch::new();
         let plain = scratch.commit("main", scratch.tree(&[("keel.toml", "name = 's'\n")]));
         let signers = allowed(MADE[0].0);
-        assert_eq!(signers.check(&scratch.repository(), plain), Err("the commit is not signed".to_owned()));
+        let refused = |why: &str| Err(RepositoryError::Refused(why.to_owned()));
+        assert_eq!(signers.check(&scratch.repository(), plain), refused("the commit is not signed"));
         let content =
             "tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor t <t@example.com> 1 +0000\ncommitter t <t@example.com> 1 +0000\n\nc\n";
         let signed = scratch.git.commit_signed(content, MADE[0].1, None).unwrap();
-        assert!(signers.check(&scratch.repository(), signed).unwrap_err().contains("altered"), "it was made over something else");
+        let altered = signers.check(&scratch.repository(), signed).unwrap_err();
+        assert!(altered.to_string().contains("altered"), "it was made over something else: {altered}");
+        let absent = signers.check(&scratch.repository(), Oid::ZERO_SHA1);
+        assert!(matches!(absent, Err(RepositoryError::Unreadable { .. })), "what cannot be read is not the signer's fault");
     }
 
     #[test]

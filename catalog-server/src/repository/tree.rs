@@ -4,6 +4,7 @@ use git2::{ObjectType, Oid};
 use serde::{Deserialize, Serialize};
 
 use super::{Repository, RepositoryError};
+use crate::log::printable;
 
 /// The most entries of a commit, folders included.
 const ENTRIES_MAX: usize = 200_000;
@@ -141,11 +142,6 @@ fn refuse_name(name: &str) -> Option<&'static str> {
     }
     let lower = name.to_ascii_lowercase();
     (lower.starts_with("git~") || lower.trim_end_matches(['.', ' ']) == ".git").then_some("is git's own")
-}
-
-/// The beginning of a text that anybody may have written, without control characters.
-fn printable(text: &str) -> String {
-    text.chars().take(120).flat_map(char::escape_debug).collect()
 }
 
 #[cfg(test)]

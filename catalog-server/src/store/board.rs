@@ -22,8 +22,12 @@ pub enum Topic {
     Word(String),
     /// There is news for a host.
     News(String),
+    /// A host answered an inquiry.
+    Inquiry(String),
     /// An environment moved, or was refused.
     Environment(String),
+    /// Something happened to the leases of a guard, or a member said how it is.
+    Lease(String),
     /// Any environment did.
     Environments,
     /// The facts of any host changed.
@@ -37,7 +41,9 @@ impl Topic {
             Topic::Node(name) => ("node", name),
             Topic::Word(name) => ("word", name),
             Topic::News(name) => ("news", name),
+            Topic::Inquiry(id) => ("inquiry", id),
             Topic::Environment(name) => ("environment", name),
+            Topic::Lease(name) => ("lease", name),
             Topic::Environments => return ENVIRONMENTS.to_owned(),
             Topic::Facts => return FACTS.to_owned(),
         };
@@ -56,7 +62,9 @@ impl Topic {
             "node" => Some(Topic::Node(name)),
             "word" => Some(Topic::Word(name)),
             "news" => Some(Topic::News(name)),
+            "inquiry" => Some(Topic::Inquiry(name)),
             "environment" => Some(Topic::Environment(name)),
+            "lease" => Some(Topic::Lease(name)),
             _ => None,
         }
     }
@@ -161,7 +169,8 @@ mod tests {
     #[test]
     fn a_topic_travels_as_a_line() {
         let named = [Topic::Node("a.b".to_owned()), Topic::Environment("main line".to_owned()), Topic::Environment(String::new())];
-        for topic in named.into_iter().chain([Topic::Environments, Topic::Facts]) {
+        let named = named.into_iter().chain([Topic::Inquiry("00ff".to_owned()), Topic::Lease("galera".to_owned())]);
+        for topic in named.chain([Topic::Environments, Topic::Facts]) {
             assert_eq!(Topic::from_line(&topic.line()), Some(topic));
         }
         assert_eq!(Topic::from_line("shutdown now"), None);

@@ -95,6 +95,9 @@ const PRAGMAS: [&str; 4] =
 
 async fn open_file(path: &Path) -> Result<Pools, StoreError> {
     let failed = |why: String| StoreError::Setting(format!("the database {} cannot be opened: {why}", path.display()));
+    if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+        return Err(failed(format!("there is no folder {}; `keel-server init` makes what a new server needs", folder.display())));
+    }
     let url = format!("sqlite://{}?mode=rwc", escaped(path));
     let connect = AnyConnectOptions::from_str(&url).map_err(|error| failed(error.to_string()))?;
     let opened = |connections| {

@@ -1,4 +1,4 @@
-//! Deliveries: the last catalogs of each host. They say what a host may read, and what was declared.
+//! Catalogs that hosts were given, the last ones of each. They say what a host may read, and what was declared.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ const READABLE: i64 = 2;
 
 /// A catalog that a host was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
+pub struct GivenCatalog {
     /// The catalog.
     pub catalog: Digest,
     /// The environment that it came from.
@@ -33,12 +33,12 @@ impl Store {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn deliver(&self, host: &str, delivery: &Delivery) -> Result<()> {
-        let catalog = delivery.catalog.to_string();
+    pub async fn deliver(&self, host: &str, given: &GivenCatalog) -> Result<()> {
+        let catalog = given.catalog.to_string();
         let sql = "SELECT catalog, revision FROM deliveries WHERE host = $1 ORDER BY number DESC LIMIT 1";
         if let Some(row) = sqlx::query(sql).bind(host).fetch_optional(self.reader()).await?
             && row.try_get::<String, _>(0)? == catalog
-            && row.try_get::<String, _>(1)? == delivery.commit
+            && row.try_get::<String, _>(1)? == given.commit
         {
             return Ok(());
         }
@@ -48,14 +48,14 @@ impl Store {
         sqlx::query(sql).bind(host).bind(&catalog).bind(KEPT - 1).execute(write.on()).await?;
         let sql = "INSERT INTO deliveries (host, catalog, environment, revision, delivered_ms, definitions, contents) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        let contents: Vec<u8> = delivery.contents.iter().flat_map(|content| *content.as_bytes()).collect();
+        let contents: Vec<u8> = given.contents.iter().flat_map(|content| *content.as_bytes()).collect();
         sqlx::query(sql)
             .bind(host)
             .bind(catalog)
-            .bind(&delivery.environment)
-            .bind(&delivery.commit)
+            .bind(&given.environment)
+            .bind(&given.commit)
             .bind(now_ms())
-            .bind(delivery.definitions.to_bytes())
+            .bind(given.definitions.to_bytes())
             .bind(contents)
             .execute(write.on())
             .await?;

@@ -53,7 +53,7 @@ impl Store {
     /// Writes down that a host asks to be let in. Asked again, nothing changes.
     ///
     /// # Errors
-    /// Too many wait already ([`StoreError::Unavailable`]).
+    /// Too many wait already ([`StoreError::Unavailable`]); the key stands for another name ([`StoreError::Conflict`]).
     pub async fn ask(&self, id: &str, host: &str, csr: &str, recipient: &str) -> Result<()> {
         let mut write = self.begin().await?;
         let row = sqlx::query("SELECT COUNT(*) FROM enrolments WHERE state = 'waiting'").fetch_one(write.on()).await?;
@@ -63,6 +63,11 @@ impl Store {
         let sql = "INSERT INTO enrolments (id, host, csr, recipient, state, asked_ms) VALUES ($1, $2, $3, $4, 'waiting', $5) \
                    ON CONFLICT (id) DO NOTHING";
         sqlx::query(sql).bind(id).bind(host).bind(csr).bind(recipient).bind(now_ms()).execute(write.on()).await?;
+        let row = sqlx::query("SELECT host FROM enrolments WHERE id = $1").bind(id).fetch_one(write.on()).await?;
+        let known: String = row.try_get(0)?;
+        if known != host {
+            return Err(StoreError::Conflict(format!("this key asked to be let in as {known}; to ask as {host}, make another one")));
+        }
         write.commit().await
     }
 

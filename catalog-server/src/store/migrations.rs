@@ -6,7 +6,13 @@ use super::database::Flavour;
 use super::error::StoreError;
 
 /// The steps, oldest first. A step that was released is never changed; a new one goes to the end.
-const STEPS: &[&str] = &[include_str!("migrations/0001-nodes.sql"), include_str!("migrations/0002-fleet.sql")];
+const STEPS: &[&str] = &[
+    include_str!("migrations/0001-nodes.sql"),
+    include_str!("migrations/0002-fleet.sql"),
+    include_str!("migrations/0003-machines.sql"),
+    include_str!("migrations/0004-inquiries.sql"),
+    include_str!("migrations/0005-leases.sql"),
+];
 
 /// Any number that no other program takes for its advisory locks.
 const LOCK: i64 = 0x6b65_656c;

@@ -3,6 +3,7 @@
 //! The database is the only truth: what one server of several writes, the others read. What is
 //! acknowledged is committed. Secrets are never in it; of tokens it keeps the blake3.
 
+mod arrivals;
 mod board;
 mod certificates;
 mod database;
@@ -12,7 +13,10 @@ mod environments;
 mod error;
 mod facts;
 mod history;
+mod inquiries;
+mod leases;
 mod listener;
+mod machines;
 mod migrations;
 mod news;
 mod nodes;
@@ -31,16 +35,20 @@ use sqlx::{Any, Transaction};
 pub use board::{Topic, Watch};
 pub use certificates::{Listed, NewCertificate};
 pub use database::Database;
-pub use deliveries::Delivery;
+pub use deliveries::GivenCatalog;
 pub use enrolments::{Pending, PendingState};
 pub use error::StoreError;
 pub use facts::KeptFacts;
+pub use inquiries::{About, NewInquiry};
+pub use leases::Look;
+pub use machines::Meeting;
 pub use nodes::{Admission, Leave, Node, NodeState};
 pub use operators::{Operator, Role};
 pub use reports::Retention;
 pub use statuses::StatusFilter;
 pub use tokens::NewToken;
 
+use arrivals::Arrivals;
 use board::Board;
 use database::{Flavour, Pools};
 
@@ -56,6 +64,7 @@ pub struct Store {
 struct Inner {
     pools: Pools,
     board: Arc<Board>,
+    arrivals: Arrivals,
     listener: Option<tokio::task::JoinHandle<()>>,
 }
 
@@ -84,7 +93,7 @@ impl Store {
             Database::Postgres(url) => Some(listener::start(url.clone(), Arc::clone(&board))),
             Database::Sqlite(_) => None,
         };
-        Ok(Self { inner: Arc::new(Inner { pools, board, listener }) })
+        Ok(Self { inner: Arc::new(Inner { pools, board, arrivals: Arrivals::default(), listener }) })
     }
 
     /// Waits for these topics from now on; look at the data after making it, then wait, then look again.

@@ -8,11 +8,12 @@ use sqlx::Row;
 
 use super::{Result, Store, StoreError, Topic, Write};
 
-/// How many of a host's newest are kept; all of them say "run", so the last few are enough.
-const KEPT: i64 = 4;
+/// How many of a host's newest are kept; all but one of them say "run", so the last few are enough.
+const KEPT: i64 = 5;
 
 impl Store {
-    /// Puts up news for hosts, and wakes those that listen. Names that are no hosts are passed over.
+    /// Puts up news for hosts, and wakes those that listen. Names that are no hosts are passed over. Several servers
+    /// find the same commit: a host is told of it once.
     ///
     /// # Errors
     /// The database does not answer; then nobody heard.
@@ -23,7 +24,7 @@ impl Store {
         // Two that tell the same hosts would otherwise wait for each other for ever.
         let hosts: BTreeSet<&String> = hosts.iter().collect();
         for host in hosts {
-            if write.put_up(host, &text).await? {
+            if write.has_heard(host, news).await? || write.put_up(host, &text).await? {
                 told.push(host.clone());
             }
         }
@@ -72,12 +73,45 @@ impl Store {
 fn since(after: u64, all: Vec<(u64, News)>) -> NewsAnswer {
     let newest = all.last().map_or(0, |(number, _)| *number);
     let after = if after > newest { 0 } else { after };
-    NewsAnswer { after: newest, news: all.into_iter().filter(|(number, _)| *number > after).map(|(_, news)| news).collect() }
+    NewsAnswer {
+        after: newest,
+        news: all.into_iter().filter(|(number, _)| *number > after).map(|(_, news)| news).collect(),
+        demands: Vec::new(),
+    }
 }
 
 impl Write {
+    /// Whether a host's newest word on catalogs is this one.
+    async fn has_heard(&mut self, host: &str, news: &News) -> Result<bool> {
+        if !matches!(news, News::Catalog { .. }) {
+            return Ok(false);
+        }
+        match self.lock_node(host).await {
+            Err(StoreError::Forbidden(_)) => return Ok(false),
+            other => other?,
+        }
+        let sql = "SELECT news FROM news WHERE host = $1 ORDER BY number DESC";
+        for row in sqlx::query(sql).bind(host).fetch_all(self.on()).await? {
+            let earlier: News = super::json(row.try_get(0)?)?;
+            if matches!(earlier, News::Catalog { .. }) {
+                return Ok(earlier == *news);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Puts up news of which a host needs to hear only the last; not, if there is no such host.
+    pub(super) async fn put_up_once(&mut self, host: &str, news: &str) -> Result<bool> {
+        match self.lock_node(host).await {
+            Err(StoreError::Forbidden(_)) => return Ok(false),
+            other => other?,
+        }
+        sqlx::query("DELETE FROM news WHERE host = $1 AND news = $2").bind(host).bind(news).execute(self.on()).await?;
+        self.put_up(host, news).await
+    }
+
     /// Puts up one of a host's news; not, if there is no such host.
-    async fn put_up(&mut self, host: &str, news: &str) -> Result<bool> {
+    pub(super) async fn put_up(&mut self, host: &str, news: &str) -> Result<bool> {
         // Numbers are given in the order of commits, or a host that heard of a later one would never hear of this.
         match self.lock_node(host).await {
             Err(StoreError::Forbidden(_)) => return Ok(false),

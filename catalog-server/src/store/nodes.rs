@@ -1,5 +1,7 @@
 //! Hosts: who is let in, which environment they follow, to which key their secrets are sealed.
 
+use std::collections::BTreeMap;
+
 use keel_engine::host_name::HostName;
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
@@ -171,6 +173,16 @@ impl Store {
         write.commit().await
     }
 
+    /// How many hosts follow each environment that any follows.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn followers(&self) -> Result<BTreeMap<String, u64>> {
+        let sql = "SELECT environment, COUNT(*) FROM nodes WHERE state = 'active' GROUP BY environment";
+        let rows = sqlx::query(sql).fetch_all(self.reader()).await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, u64::try_from(row.try_get::<i64, _>(1)?).unwrap_or(0)))).collect()
+    }
+
     /// Forgets a host with everything it ever said. The name is free for another one, which begins with nothing.
     ///
     /// # Errors
@@ -203,6 +215,23 @@ impl Store {
     }
 }
 
+/// For how long it is kept who did what, in milliseconds.
+const ACTS_KEPT_MS: i64 = 365 * 24 * 3600 * 1000;
+
+impl Store {
+    /// Forgets who did what longer than a year ago, by the time that is given. Says how many acts that were.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn forget_acts(&self, now_ms: i64) -> Result<u64> {
+        let mut write = self.begin().await?;
+        let sql = "DELETE FROM audit WHERE at_ms < $1";
+        let done = sqlx::query(sql).bind(now_ms - ACTS_KEPT_MS).execute(write.on()).await?;
+        write.commit().await?;
+        Ok(done.rows_affected())
+    }
+}
+
 /// What goes with a host. Certificates are gone with it: what is not listed is not let in.
 const PURGED: &[&str] = &[
     "DELETE FROM certificates WHERE host = $1",
@@ -214,6 +243,10 @@ const PURGED: &[&str] = &[
     "DELETE FROM history WHERE host = $1",
     "DELETE FROM statuses WHERE host = $1",
     "DELETE FROM news WHERE host = $1",
+    "DELETE FROM machines WHERE host = $1",
+    "UPDATE inquiry_hosts SET reply = NULL, told = 0 WHERE host = $1",
+    "DELETE FROM leases WHERE host = $1",
+    "DELETE FROM proofs WHERE host = $1",
 ];
 
 fn known(rows: u64, name: &str) -> Result<()> {

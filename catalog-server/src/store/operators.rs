@@ -18,12 +18,12 @@ pub struct Operator {
 }
 
 /// What an operator may do; each role may do what the ones before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Look.
     Viewer,
-    /// Ask hosts to run, approve them.
+    /// Ask hosts to run, approve them, let them follow another environment.
     Operator,
     /// Shut hosts out, purge them, make tokens.
     Admin,

@@ -7,9 +7,10 @@ use keel_engine::report::Report;
 use serde::Deserialize;
 use sqlx::Row;
 
+use super::arrivals::Arrival;
 use super::statuses::Status;
-use super::{Result, Store, StoreError, Topic, Write, now_ms};
-use crate::reports::{Reading, is_quiet};
+use super::{Flavour, Result, Store, StoreError, Topic, Write, now_ms};
+use crate::reports::{Reading, is_quiet, quiet};
 
 /// How hard report bodies are compressed; more costs time at every report and saves little.
 const COMPRESSION: i32 = 3;
@@ -42,43 +43,13 @@ impl Store {
     /// ([`StoreError::Conflict`]); the host is not let in ([`StoreError::Forbidden`]).
     pub async fn keep_report(&self, host: &str, delivery: &Delivery) -> Result<Receipt> {
         delivery.check(host).map_err(StoreError::Unprocessable)?;
-        let receipt = |repeated| Ok(Receipt { id: delivery.id.clone(), repeated });
         let digest = Digest::of(&serde_json::to_vec(delivery).map_err(|error| StoreError::Unprocessable(error.to_string()))?);
-        let mut write = self.begin().await?;
-        write.lock_node(host).await?;
-        let sql = "SELECT digest FROM reports WHERE host = $1 AND id = $2";
-        if let Some(row) = sqlx::query(sql).bind(host).bind(&delivery.id).fetch_optional(write.on()).await? {
-            return if row.try_get::<String, _>(0)? == digest.to_string() {
-                receipt(true)
-            } else {
-                Err(StoreError::Conflict(format!("another report came under the id {}", delivery.id)))
-            };
+        let arrival = Arrival { host: host.to_owned(), delivery: delivery.clone(), digest };
+        match self.inner.pools.flavour {
+            Flavour::Sqlite => self.keep_with_others(arrival).await,
+            // It has many writers, and lets them share a commit by itself.
+            Flavour::Postgres => self.keep_all(&[arrival]).await?.pop().unwrap_or_else(|| Err(StoreError::Defect("no receipt".to_owned()))),
         }
-        let status = write.status(host).await?;
-        if status.as_ref().is_some_and(|status| status.is_of(delivery)) {
-            // Its row is too old to be there still.
-            return receipt(true);
-        }
-        let declared = write.declared_in(host, delivery.report.catalog).await?;
-        let reading = Reading::of(delivery, now_ms(), declared.as_ref());
-        let number = write.insert_report(host, delivery, &digest, &reading.summary).await?;
-        write.insert_history(host, number, &delivery.report).await?;
-        if status.as_ref().is_none_or(|status| status.is_before(delivery)) {
-            let mut word = write.word(host).await?;
-            if delivery.failure.is_none() {
-                word.hear_report(&delivery.report);
-                if let Some(declared) = &declared {
-                    word.forget_all_but(|address| declared.has(address));
-                }
-                write.keep_word(host, &word).await?;
-            }
-            write.keep_status(host, &Status::after(status, delivery, &reading)).await?;
-        } else if let Some(status) = status {
-            write.keep_status(host, &status.with_straggler(delivery)).await?;
-        }
-        write.tell(Topic::Word(host.to_owned()));
-        write.commit().await?;
-        receipt(false)
     }
 
     /// Reports, the newest first: of one host or all, at most `limit`, only those before a number if one is given.
@@ -141,16 +112,51 @@ pub(super) fn stored(summary: &str, body: Option<Vec<u8>>) -> Result<StoredRepor
             let text = zstd::bulk::decompress(&body, BODY_BYTES_MAX).map_err(|error| StoreError::Damaged(error.to_string()))?;
             serde_json::from_slice(&text).map_err(|error| StoreError::Damaged(error.to_string()))?
         }
-        None => quiet_report(&summary),
+        None => quiet(&summary),
     };
     Ok(StoredReport { summary, report })
 }
 
-fn quiet_report(summary: &ReportSummary) -> Report {
-    crate::reports::quiet(summary)
-}
-
 impl Write {
+    /// Keeps a report as part of the transaction. A refused one has written nothing.
+    pub(super) async fn keep_report(&mut self, arrival: &Arrival) -> Result<Receipt> {
+        let Arrival { host, delivery, digest } = arrival;
+        let receipt = |repeated| Ok(Receipt { id: delivery.id.clone(), repeated });
+        self.lock_node(host).await?;
+        let sql = "SELECT digest FROM reports WHERE host = $1 AND id = $2";
+        if let Some(row) = sqlx::query(sql).bind(host).bind(&delivery.id).fetch_optional(self.on()).await? {
+            return if row.try_get::<String, _>(0)? == digest.to_string() {
+                receipt(true)
+            } else {
+                Err(StoreError::Conflict(format!("another report came under the id {}", delivery.id)))
+            };
+        }
+        let status = self.status(host).await?;
+        if status.as_ref().is_some_and(|status| status.is_of(delivery)) {
+            // Its row is too old to be there still.
+            return receipt(true);
+        }
+        let declared = self.declared_in(host, delivery.report.catalog).await?;
+        let reading = Reading::of(delivery, now_ms(), declared.as_ref());
+        let number = self.insert_report(host, delivery, digest, &reading.summary).await?;
+        self.insert_history(host, number, &delivery.report).await?;
+        if status.as_ref().is_none_or(|status| status.is_before(delivery)) {
+            let mut word = self.word(host).await?;
+            if delivery.failure.is_none() {
+                word.hear_report(&delivery.report);
+                if let Some(declared) = &declared {
+                    word.forget_all_but(|address| declared.has(address));
+                }
+                self.keep_word(host, &word).await?;
+            }
+            self.keep_status(host, &Status::after(status, delivery, &reading)).await?;
+        } else if let Some(status) = status {
+            self.keep_status(host, &status.with_straggler(delivery)).await?;
+        }
+        self.tell(Topic::Word(host.clone()));
+        receipt(false)
+    }
+
     async fn insert_report(&mut self, host: &str, delivery: &Delivery, digest: &Digest, summary: &ReportSummary) -> Result<i64> {
         let quiet = is_quiet(delivery);
         let body = if quiet {

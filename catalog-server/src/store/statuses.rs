@@ -1,6 +1,6 @@
 //! Statuses: how each host is, by its newest report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keel_engine::protocol::fleet::{Condition, FleetStatus, HostStatus, ReportSummary, Wait};
 use keel_engine::protocol::reports::Delivery;
@@ -43,7 +43,8 @@ impl Status {
     pub(super) fn after(before: Option<Self>, delivery: &Delivery, reading: &Reading) -> Self {
         let said = reading.summary.condition;
         // What a run left out is as it was.
-        let condition = before.as_ref().filter(|_| reading.is_partial).map_or(said, |status| said.min(status.condition));
+        let left_out = before.as_ref().filter(|_| reading.is_partial);
+        let condition = left_out.map_or(said, |status| said.min(status.condition));
         let received_ms = reading.summary.received_ms;
         let (last, missed, since_ms) = match &before {
             Some(status) => {
@@ -53,7 +54,8 @@ impl Status {
                 let (last, missed) = if same_series { (status.sequence, status.missing) } else { (0, 0) };
                 (last, missed, if goes_on { status.since_ms } else { received_ms })
             }
-            None => (0, 0, received_ms),
+            // A host that is let in anew goes on with its own count; what came before was told to a record that is gone.
+            None => (sequence(delivery).saturating_sub(1), 0, received_ms),
         };
         Self {
             condition,
@@ -63,8 +65,8 @@ impl Status {
             sequence: sequence(delivery),
             missing: missed.saturating_add(sequence(delivery).saturating_sub(last).saturating_sub(1)),
             summary: reading.summary.clone(),
-            waiting_for: reading.waiting_for.clone(),
-            awaited: reading.waiting_for.clone(),
+            waiting_for: with_left_out(left_out.map(|status| &status.waiting_for), &reading.waiting_for),
+            awaited: with_left_out(left_out.map(|status| &status.awaited), &reading.waiting_for),
             owed: delivery.report.owed.clone(),
         }
     }
@@ -82,6 +84,12 @@ impl Status {
     }
 }
 
+/// What a run waited for, and what those resources wait for that it left out: nobody else would wake them.
+fn with_left_out(left_out: Option<&Vec<Wait>>, waited_for: &[Wait]) -> Vec<Wait> {
+    let all: BTreeSet<&Wait> = left_out.into_iter().flatten().chain(waited_for).collect();
+    all.into_iter().cloned().collect()
+}
+
 fn sequence(delivery: &Delivery) -> i64 {
     i64::try_from(delivery.sequence).unwrap_or(i64::MAX)
 }
@@ -93,29 +101,52 @@ pub struct StatusFilter {
     pub condition: Option<Condition>,
     /// Only this host.
     pub host: Option<String>,
+    /// Only those that come after this one.
+    pub after: Option<(Condition, String)>,
     /// Not more than so many.
     pub limit: u32,
 }
 
-/// A host's effective condition and since when, with what is kept of it; `$1` is the time.
+/// A host's effective condition and since when, with what is kept of it; `$1` is the time. What interval a host has
+/// that never reported nobody knows: it is given three of the usual one, an hour and a half.
 const EFFECTIVE: &str = "SELECT n.name AS name, n.environment AS environment, n.created_ms AS created_ms, \
-    CASE WHEN s.host IS NULL OR s.silent_ms < $1 THEN 'silent' ELSE s.condition END AS effective, \
+    CASE WHEN s.host IS NULL AND n.created_ms + 5400000 >= $1 THEN 'new' WHEN s.host IS NULL OR s.silent_ms < $1 THEN 'silent' \
+    ELSE s.condition END AS effective, \
     CASE WHEN s.host IS NULL THEN n.created_ms WHEN s.silent_ms < $1 THEN s.silent_ms ELSE s.since_ms END AS effective_ms, \
     s.summary AS summary, s.waiting_for AS waiting_for, s.owed AS owed, s.missing AS missing \
     FROM nodes n LEFT JOIN statuses s ON s.host = n.name WHERE n.state = 'active'";
 
+/// The catalog that a host was given last.
+const NEWEST: &str = "SELECT d.catalog FROM deliveries d WHERE d.host = fleet.name ORDER BY d.number DESC LIMIT 1";
+
 /// The gravest first.
-const GRAVITY: &str = "CASE effective WHEN 'silent' THEN 0 WHEN 'failing' THEN 1 WHEN 'waiting' THEN 2 WHEN 'drifting' THEN 3 ELSE 4 END";
+const GRAVITY: &str =
+    "CASE effective WHEN 'silent' THEN 0 WHEN 'failing' THEN 1 WHEN 'waiting' THEN 2 WHEN 'drifting' THEN 3 WHEN 'new' THEN 4 ELSE 5 END";
+
+/// The same as a number.
+fn gravity(condition: Condition) -> i64 {
+    match condition {
+        Condition::Silent => 0,
+        Condition::Failing => 1,
+        Condition::Waiting => 2,
+        Condition::Drifting => 3,
+        Condition::New => 4,
+        Condition::Converged => 5,
+    }
+}
 
 fn host_status(row: &AnyRow) -> Result<HostStatus> {
     let list = |column: &str| row.try_get::<Option<String>, _>(column);
     let condition: String = row.try_get("effective")?;
+    let last: Option<ReportSummary> = list("summary")?.map(|text| super::json(&text)).transpose()?;
+    let newest = list("newest")?;
     Ok(HostStatus {
+        behind: newest.zip(last.as_ref()).is_some_and(|(newest, last)| last.failure.is_none() && newest != last.catalog.to_string()),
         host: row.try_get("name")?,
         condition: Condition::from_word(&condition).unwrap_or(Condition::Silent),
         since_ms: row.try_get("effective_ms")?,
         environment: row.try_get("environment")?,
-        last: list("summary")?.map(|text| super::json(&text)).transpose()?,
+        last,
         waiting_for: list("waiting_for")?.map_or(Ok(Vec::new()), |text| super::json(&text))?,
         owed: list("owed")?.map_or(Ok(Vec::new()), |text| super::json(&text))?,
         missing_reports: u64::try_from(row.try_get::<Option<i64>, _>("missing")?.unwrap_or(0)).unwrap_or(0),
@@ -131,19 +162,25 @@ impl Store {
     pub async fn fleet(&self, filter: &StatusFilter) -> Result<FleetStatus> {
         let now_ms = now_ms();
         let sql = format!(
-            "SELECT * FROM ({EFFECTIVE}) fleet WHERE ($2 = '' OR effective = $2) AND ($3 = '' OR name = $3) ORDER BY {GRAVITY}, name LIMIT $4"
+            "SELECT fleet.*, ({NEWEST}) AS newest FROM ({EFFECTIVE}) fleet WHERE ($2 = '' OR effective = $2) AND ($3 = '' OR name = $3) \
+             AND ({GRAVITY} > $5 OR {GRAVITY} = $5 AND name > $6) ORDER BY {GRAVITY}, name LIMIT $4"
         );
+        let (after, after_name) = filter.after.as_ref().map_or((-1, ""), |(condition, name)| (gravity(*condition), name.as_str()));
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(now_ms)
             .bind(filter.condition.map_or("", Condition::word))
             .bind(filter.host.as_deref().unwrap_or(""))
             .bind(i64::from(filter.limit) + 1)
+            .bind(after)
+            .bind(after_name)
             .fetch_all(self.reader())
             .await?;
         let mut hosts = rows.iter().map(host_status).collect::<Result<Vec<_>>>()?;
         let more = hosts.len() > filter.limit as usize;
         hosts.truncate(filter.limit as usize);
-        Ok(FleetStatus { now_ms, counts: self.conditions(now_ms).await?, hosts, more, troubles: Vec::new() })
+        let after = hosts.last().filter(|_| more).map(|last| format!("{}/{}", last.condition.word(), last.host));
+        let counts = self.conditions(now_ms).await?;
+        Ok(FleetStatus { now_ms, counts, hosts, after, troubles: Vec::new(), leases: Vec::new() })
     }
 
     async fn conditions(&self, now_ms: i64) -> Result<BTreeMap<Condition, u64>> {

@@ -37,6 +37,16 @@ impl Stop {
     }
 }
 
+/// Binds an address. Nobody is answered there yet.
+///
+/// # Errors
+/// It is taken, or not ours.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Error::trouble(format!("cannot listen on {address}: {error}")).hint("set `listen` and `operator_listen` in server.toml")
+    })
+}
+
 /// A bound address with what answers there.
 pub struct Listener {
     listener: TcpListener,
@@ -46,15 +56,9 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds an address.
-    ///
-    /// # Errors
-    /// It is taken, or not ours.
-    pub async fn bind(address: SocketAddr, config: Arc<ServerConfig>, router: Router, room: Arc<Semaphore>) -> Result<Self> {
-        let listener = TcpListener::bind(address).await.map_err(|error| {
-            Error::trouble(format!("cannot listen on {address}: {error}")).hint("set `listen` and `operator_listen` in server.toml")
-        })?;
-        Ok(Self { listener, acceptor: TlsAcceptor::from(config), router, room })
+    /// What answers at a bound address.
+    pub fn new(listener: TcpListener, config: Arc<ServerConfig>, router: Router, room: Arc<Semaphore>) -> Self {
+        Self { listener, acceptor: TlsAcceptor::from(config), router, room }
     }
 
     /// Where it listens: the port was chosen by the system if the setting said 0.

@@ -9,7 +9,7 @@ mod server_certificate;
 
 pub use activity::{Activity, Work};
 pub use connection::Peer;
-pub use listener::{Listener, Stop, stop_channel};
+pub use listener::{Listener, Stop, bind, stop_channel};
 pub use presented::Presented;
 pub use server_certificate::ServerCertificateInUse;
 

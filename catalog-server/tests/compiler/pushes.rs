@@ -1,6 +1,7 @@
 //! What hosts get after a push, after new facts, and after a restart.
 
 use keel_engine::digest::Digest;
+use keel_engine::protocol::environment::Verdict;
 use keel_server::compiler::NoCatalog;
 
 use crate::stage::Stage;
@@ -208,4 +209,35 @@ async fn contents_are_served_to_who_names_them_now_or_named_them_last() {
         }
     }
     assert!(stage.compiler.content("web-1", two).await.unwrap().is_some(), "what got lost is compiled again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_could_judge_is_judged_when_somebody_can() {
+    let mut stage = Stage::new().await;
+    let good = stage.state().commit;
+    let folder = stage.path("compiled/catalogs");
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::write(&folder, "no folder").unwrap();
+    stage.write("manifests/site.kdl", "group web {\n    file \"/etc/web\" content=new\n}\n");
+    let commit = stage.push().await;
+    let refused = stage.state().refused.unwrap();
+    assert_eq!((refused.verdict, refused.commit.as_str(), stage.state().commit), (Verdict::CannotTell, commit.as_str(), good));
+    assert!(refused.reason.contains("folder of catalogs"), "{}", refused.reason);
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::create_dir(&folder).unwrap();
+    stage.look_until_it_follows(&commit).await;
+    assert_eq!(stage.content("web-1").await, "new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_branch_that_goes_away_leaves_who_follows_it_deserted() {
+    let stage = Stage::new().await;
+    let is_deserted = |name: &str| stage.environments.is_deserted(name);
+    assert!(!is_deserted("main") && is_deserted("nothing-like-it"));
+    assert!(stage.environments.missing().is_empty(), "a pattern may wait for its first branch");
+    let good = stage.id("web-1").await;
+    stage.git().find_reference("refs/heads/main").unwrap().delete().unwrap();
+    stage.look().await;
+    assert!(is_deserted("main"));
+    assert_eq!(stage.id("web-1").await, good, "hosts keep what they have");
 }

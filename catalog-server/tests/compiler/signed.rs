@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use git2::Oid;
-use keel_server::repository::AllowedSigners;
+use keel_engine::protocol::environment::Verdict;
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
@@ -51,8 +51,7 @@ impl Signer {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_commits_that_are_signed_by_an_allowed_key_are_followed() {
     let (allowed, stranger) = (Signer::new(), Signer::new());
-    let signers = AllowedSigners::parse(&allowed.line()).unwrap();
-    let mut stage = Stage::signed(signers).await;
+    let mut stage = Stage::signed(&allowed.line()).await;
     SITE.iter().for_each(|(path, text)| stage.write(path, text));
     let reason = |stage: &Stage| stage.state().refused.unwrap().reason;
 
@@ -72,4 +71,23 @@ async fn only_commits_that_are_signed_by_an_allowed_key_are_followed() {
     stage.point("main", first).await;
     assert!(reason(&stage).contains("rewritten"), "what was signed once is not good for ever");
     assert_eq!(stage.state().commit, Some(second.to_string()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_lasts_as_long_as_the_list_of_signers_does() {
+    let (old, new) = (Signer::new(), Signer::new());
+    let mut stage = Stage::signed(&old.line()).await;
+    SITE.iter().for_each(|(path, text)| stage.write(path, text));
+    let commit = new.commit(&stage, stage.tree(), None);
+    stage.point("main", commit).await;
+    let refused = stage.state().refused.unwrap();
+    assert_eq!(refused.verdict, Verdict::Bad);
+    stage.look().await;
+    assert_eq!(stage.state().refused, Some(refused), "the same list says the same");
+
+    stage.let_sign("rubbish");
+    stage.look().await;
+    assert_eq!(stage.state().refused.unwrap().verdict, Verdict::CannotTell, "without a list nobody can tell");
+    stage.let_sign(&format!("{}{}", old.line(), new.line()));
+    stage.look_until_it_follows(&commit.to_string()).await;
 }

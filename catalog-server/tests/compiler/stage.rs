@@ -12,7 +12,7 @@ use keel_engine::protocol::environment::EnvironmentState;
 use keel_server::compiler::facts::{FactStore, Later, StoredFacts};
 use keel_server::compiler::{Compiler, CompilerSettings, Delivered, NoCatalog, WorkerSettings};
 use keel_server::environments::{EnvironmentSettings, EnvironmentStore, Environments};
-use keel_server::repository::{AllowedSigners, Repository};
+use keel_server::repository::Repository;
 
 /// What is known of environments.
 #[derive(Default)]
@@ -76,9 +76,19 @@ impl Stage {
         stage
     }
 
-    /// A server over an empty repository that follows signed commits only.
-    pub(crate) async fn signed(signers: AllowedSigners) -> Self {
+    /// A server over an empty repository that follows commits only that are signed by these keys.
+    pub(crate) async fn signed(signers: &str) -> Self {
         Self::over_nothing(Duration::from_secs(30), Some(signers)).await
+    }
+
+    /// Other keys may sign from now on.
+    pub(crate) fn let_sign(&self, signers: &str) {
+        std::fs::write(self.path("allowed_signers"), signers).unwrap();
+    }
+
+    /// A path below the server's folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// A server over an empty repository.
@@ -86,18 +96,20 @@ impl Stage {
         Self::over_nothing(compile_limit, None).await
     }
 
-    async fn over_nothing(compile_limit: Duration, signers: Option<AllowedSigners>) -> Self {
+    async fn over_nothing(compile_limit: Duration, signers: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        if let Some(signers) = signers {
+            std::fs::write(folder.path().join("allowed_signers"), signers).unwrap();
+        }
         let git = git2::Repository::init_bare(folder.path().join("site.git")).unwrap();
         let (sent, remembered, announced) = (Arc::default(), Arc::default(), Arc::default());
-        let (compiler, environments) = serve(&folder, &sent, &remembered, &announced, compile_limit, signers).await;
+        let (compiler, environments) = serve(&folder, &sent, &remembered, &announced, compile_limit).await;
         Self { folder, git, files: BTreeMap::new(), sent, remembered, announced, compiler, environments }
     }
 
     /// The server anew, over what the one before left.
     pub(crate) async fn restart(&mut self) {
-        let (compiler, environments) =
-            serve(&self.folder, &self.sent, &self.remembered, &self.announced, Duration::from_secs(30), None).await;
+        let (compiler, environments) = serve(&self.folder, &self.sent, &self.remembered, &self.announced, Duration::from_secs(30)).await;
         (self.compiler, self.environments) = (compiler, environments);
     }
 
@@ -117,7 +129,23 @@ impl Stage {
     /// Points a branch at a commit and waits until the server has seen it.
     pub(crate) async fn point(&self, branch: &str, commit: Oid) {
         self.git.reference(&format!("refs/heads/{branch}"), commit, true, "test").unwrap();
-        tokio::time::timeout(Duration::from_secs(120), self.environments.settled()).await.expect("the push is seen");
+        self.look().await;
+    }
+
+    /// Has the server look at the repository.
+    pub(crate) async fn look(&self) {
+        tokio::time::timeout(Duration::from_secs(120), self.environments.settled()).await.expect("the repository is looked at");
+    }
+
+    /// Has the server look again and again until it follows a commit.
+    pub(crate) async fn look_until_it_follows(&self, commit: &str) {
+        let follows = async {
+            while self.state().commit.as_deref() != Some(commit) || self.state().refused.is_some() {
+                self.look().await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(120), follows).await.unwrap_or_else(|_| panic!("{:?}", self.state().refused));
     }
 
     /// Commits all files to `main` and waits until the server has seen it.
@@ -163,7 +191,7 @@ impl Stage {
             let tree = self.git.find_tree(tree).unwrap();
             self.git.commit(Some("refs/heads/main"), &who, &who, "c", &tree, &parent.iter().collect::<Vec<_>>()).unwrap()
         };
-        tokio::time::timeout(Duration::from_secs(120), self.environments.settled()).await.expect("the push is seen");
+        self.look().await;
         id.to_string()
     }
 
@@ -236,7 +264,6 @@ async fn serve(
     remembered: &Arc<Remembered>,
     announced: &Arc<Mutex<Vec<String>>>,
     compile_limit: Duration,
-    signers: Option<AllowedSigners>,
 ) -> (Compiler, Arc<Environments>) {
     let worker = WorkerSettings {
         command: (PathBuf::from(env!("CARGO_BIN_EXE_keel-server")), vec!["compile-worker".to_owned()]),
@@ -249,6 +276,7 @@ async fn serve(
     let announce = Arc::new(move |hosts: Vec<String>, _: &str| told.lock().unwrap().extend(hosts));
     let repository = Repository::at(&folder.path().join("site.git")).unwrap();
     let compiler = Compiler::start(&settings, repository, Arc::clone(sent) as _, announce).unwrap();
+    let signers = Some(folder.path().join("allowed_signers")).filter(|path| path.exists());
     let settings =
         EnvironmentSettings { branches: vec!["main".to_owned(), "release/*".to_owned()], poll: Duration::from_secs(3600), signers };
     let environments = Environments::start(settings, compiler.clone(), Arc::clone(remembered) as _).await.unwrap();

@@ -15,7 +15,7 @@ use crate::place::Place;
 use crate::sample::{catalog, drifted, report, resource, with_host};
 
 fn filter(condition: Option<Condition>) -> StatusFilter {
-    StatusFilter { condition, host: None, limit: 100 }
+    StatusFilter { condition, host: None, after: None, limit: 100 }
 }
 
 pub(crate) async fn every_condition_is_told_apart(place: &Place) {
@@ -48,8 +48,15 @@ pub(crate) async fn every_condition_is_told_apart(place: &Place) {
     assert_eq!(fleet.counts[&Condition::Converged], 2);
     let waits = store.fleet(&filter(Some(Condition::Waiting))).await.unwrap().hosts;
     assert_eq!((waits.len(), &waits[0].waiting_for), (1, &vec![Wait { host: "db-1".to_owned(), target }]));
-    let few = store.fleet(&StatusFilter { limit: 1, ..filter(None) }).await.unwrap();
-    assert_eq!((few.hosts.len(), few.more), (1, true));
+    let (mut paged, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.fleet(&StatusFilter { limit: 1, after, ..filter(None) }).await.unwrap();
+        paged.extend(page.hosts);
+        let Some(place) = page.after else { break };
+        let (word, host) = place.split_once('/').unwrap();
+        after = Some((Condition::from_word(word).unwrap(), host.to_owned()));
+    }
+    assert_eq!(paged, fleet.hosts, "page by page the same as at once");
 }
 
 pub(crate) async fn a_run_that_left_something_out_hides_nothing(place: &Place) {
@@ -70,6 +77,17 @@ pub(crate) async fn a_run_that_left_something_out_hides_nothing(place: &Place) {
     }
 }
 
+pub(crate) async fn a_host_that_was_given_another_catalog_since_its_last_report_is_behind(place: &Place) {
+    let store = place.open().await;
+    with_host(&store, "db-1").await;
+    let behind = async || store.fleet(&filter(None)).await.unwrap().hosts.remove(0).behind;
+    assert!(!behind().await, "it has not reported at all");
+    store.keep_report("db-1", &report("db-1", 1, Vec::new())).await.unwrap();
+    assert!(!behind().await);
+    store.deliver("db-1", &catalog(&["/c"])).await.unwrap();
+    assert!(behind().await);
+}
+
 pub(crate) async fn since_when_is_kept_while_it_lasts(place: &Place) {
     let store = place.open().await;
     with_host(&store, "db-1").await;
@@ -77,7 +95,7 @@ pub(crate) async fn since_when_is_kept_while_it_lasts(place: &Place) {
         let host = store.fleet(&filter(None)).await.unwrap().hosts.remove(0);
         (host.condition, host.since_ms)
     };
-    assert_eq!(since().await.0, Condition::Silent, "a host that never reported");
+    assert_eq!(since().await.0, Condition::New, "a host that has not reported yet");
     let mut seen = Vec::new();
     for (sequence, outcome) in [(1, Outcome::Failed), (2, Outcome::Failed), (3, Outcome::Changed), (4, Outcome::Changed)] {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
@@ -145,4 +163,13 @@ pub(crate) async fn news_is_heard_once_and_not_missed(place: &Place) {
     }
     let later = listener.news("db-1", answer.after).await.unwrap();
     assert!(later.after > answer.after && later.news.len() < 10, "an agent that was away hears of the last few");
+    // Both servers find the same commits, one a little later.
+    let catalog = |commit: &str| News::Catalog { commit: commit.to_owned() };
+    let mut heard = later.after;
+    for (server, commit, new) in [(&teller, "a", 1), (&listener, "a", 0), (&teller, "b", 1), (&listener, "a", 1), (&teller, "a", 0)] {
+        server.tell(&hosts, &catalog(commit)).await.unwrap();
+        let answer = listener.news("db-1", heard).await.unwrap();
+        assert_eq!(answer.news.len(), new, "{commit}");
+        heard = answer.after;
+    }
 }

@@ -57,7 +57,7 @@ impl CurrentCatalogs for OneForAll {
     fn current<'a>(&'a self, _: &'a Node) -> Current<'a> {
         let titles = ["/a", "/b"];
         let resources = titles.iter().map(|title| (file(title), Digest::of(b"declared"))).collect();
-        let definitions = Definitions { catalog: catalog(&titles).catalog, resources, modules: BTreeMap::new() };
+        let definitions = Definitions { catalog: catalog(&titles).catalog, resources, modules: BTreeMap::new(), guards: BTreeMap::new() };
         Box::pin(std::future::ready(Ok(Arc::new(definitions))))
     }
 }
@@ -125,20 +125,41 @@ pub(crate) async fn an_open_gate_is_news_once_for_who_waited(place: &Place) {
     let mut waiting = resource("/b", Outcome::Waiting);
     waiting.reason = Some(Reason::Gate { host: "db-1".to_owned(), target: file("/a"), why: None });
     let listening = keeper(&there);
-    let held = tokio::spawn(async move { listening.news("web-1", NewsRequest { after: 0, wait_s: 60 }).await });
+    let held = tokio::spawn(async move { listening.news("web-1", NewsRequest { after: 0, wait_s: 60, demands_after: 0 }).await });
     here.keep_report("web-1", &report("web-1", 1, vec![waiting.clone()])).await.unwrap();
     here.keep_report("db-1", &report("db-1", 1, Vec::new())).await.unwrap();
     let answer = tokio::time::timeout(PATIENCE, held).await.unwrap().unwrap().unwrap();
     assert_eq!(answer.news, [News::Gate { host: "db-1".to_owned(), target: file("/a") }]);
     // The answer may have been lost: the agent asks as before, and hears the same.
     let keeper = keeper(&there);
-    assert_eq!(keeper.news("web-1", NewsRequest { after: 0, wait_s: 0 }).await.unwrap(), answer);
-    let after = NewsRequest { after: answer.after, wait_s: 0 };
+    assert_eq!(keeper.news("web-1", NewsRequest { after: 0, wait_s: 0, demands_after: 0 }).await.unwrap(), answer);
+    let after = NewsRequest { after: answer.after, wait_s: 0, demands_after: 0 };
     assert_eq!(keeper.news("web-1", after).await.unwrap().news, [], "until it reports again it is not told twice");
-    assert_eq!(here.fleet(&Default::default()).await.unwrap().counts.len(), 5);
+    assert_eq!(here.fleet(&Default::default()).await.unwrap().counts.len(), 6);
     let status = here.fleet(&keel_server::store::StatusFilter { limit: 9, ..Default::default() }).await.unwrap();
     let web = status.hosts.iter().find(|host| host.host == "web-1").unwrap();
     assert_eq!(web.waiting_for, [Wait { host: "db-1".to_owned(), target: file("/a") }], "what people see stays");
     here.keep_report("web-1", &report("web-1", 2, vec![waiting])).await.unwrap();
     assert_eq!(keeper.news("web-1", after).await.unwrap().news.len(), 1);
+}
+
+pub(crate) async fn who_waits_is_woken_though_a_look_at_something_else_came_between(place: &Place) {
+    let store = place.open().await;
+    for host in ["db-1", "web-1"] {
+        with_host(&store, host).await;
+    }
+    let mut waiting = resource("/b", Outcome::Waiting);
+    waiting.reason = Some(Reason::Gate { host: "db-1".to_owned(), target: file("/a"), why: None });
+    let mut left_out = resource("/b", Outcome::Skipped);
+    left_out.reason = Some(Reason::Filtered);
+    store.keep_report("web-1", &report("web-1", 1, vec![waiting])).await.unwrap();
+    store.keep_report("web-1", &report("web-1", 2, vec![resource("/a", Outcome::Changed), left_out])).await.unwrap();
+    let status = store.fleet(&keel_server::store::StatusFilter { limit: 9, ..Default::default() }).await.unwrap();
+    let web = status.hosts.iter().find(|host| host.host == "web-1").unwrap();
+    assert_eq!(web.waiting_for, [Wait { host: "db-1".to_owned(), target: file("/a") }]);
+    store.keep_report("db-1", &report("db-1", 1, Vec::new())).await.unwrap();
+    let heard = keeper(&store).news("web-1", NewsRequest { after: 0, wait_s: 0, demands_after: 0 }).await.unwrap().news;
+    assert_eq!(heard, [News::Gate { host: "db-1".to_owned(), target: file("/a") }]);
+    store.keep_report("web-1", &report("web-1", 3, Vec::new())).await.unwrap();
+    assert_eq!(store.awaited("web-1").await.unwrap(), [], "a whole run has the last word");
 }

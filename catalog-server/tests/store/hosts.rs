@@ -1,5 +1,7 @@
 //! Who is let in.
 
+use std::time::Duration;
+
 use keel_server::store::{Leave, NewCertificate, NewToken, NodeState, PendingState, Role, StoreError};
 
 use crate::place::Place;
@@ -27,6 +29,10 @@ pub(crate) async fn a_host_is_let_in_once_and_shut_out_for_good(place: &Place) {
     let node = store.node("db-1").await.unwrap().unwrap();
     assert_eq!((node.state, node.revoked_why.as_deref()), (NodeState::Revoked, Some("stolen")));
     assert!(matches!(store.revoke("db-2", "", "bob").await, Err(StoreError::NotFound(_))));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let in_days = |days: u64| i64::try_from((now + Duration::from_secs(days * 24 * 3600)).as_millis()).unwrap();
+    assert_eq!(store.forget_acts(in_days(364)).await.unwrap(), 0);
+    assert_eq!(store.forget_acts(in_days(366)).await.unwrap(), 3, "who let it in, its renewal, who shut it out");
 }
 
 fn token(digest: &str, host: Option<&str>, expires_ms: i64) -> NewToken {
@@ -103,6 +109,20 @@ pub(crate) async fn a_purged_host_leaves_nothing(place: &Place) {
     store.admit(&admission("db-1", "s2")).await.unwrap();
     assert_eq!(store.word("db-1").await.unwrap(), Default::default());
     assert!(!store.keep_report("db-1", &report("db-1", 1, Vec::new())).await.unwrap().repeated);
+}
+
+pub(crate) async fn a_host_that_is_let_in_anew_misses_nothing_that_it_told_before(place: &Place) {
+    let store = place.open().await;
+    with_host(&store, "db-1").await;
+    store.keep_report("db-1", &report("db-1", 3, Vec::new())).await.unwrap();
+    store.purge("db-1", "alice").await.unwrap();
+    store.admit(&admission("db-1", "s2")).await.unwrap();
+    let missing = async |sequence| {
+        store.keep_report("db-1", &report("db-1", sequence, Vec::new())).await.unwrap();
+        store.missing_reports().await.unwrap()
+    };
+    assert_eq!(missing(4).await, 0, "its count goes on");
+    assert_eq!(missing(7).await, 2, "and a gap is seen from there");
 }
 
 pub(crate) async fn operators_come_and_go(place: &Place) {

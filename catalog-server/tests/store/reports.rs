@@ -54,6 +54,41 @@ pub(crate) async fn many_at_once_are_all_kept_and_none_twice(place: &Place) {
     assert!(store.fleet(&all()).await.unwrap().hosts.iter().all(|host| host.missing_reports == 0));
 }
 
+pub(crate) async fn what_is_wrong_with_one_report_keeps_no_other_from_being_kept(place: &Place) {
+    let store = place.open().await;
+    with_host(&store, "good").await;
+    with_host(&store, "twice").await;
+    store.keep_report("twice", &report("twice", 1, Vec::new())).await.unwrap();
+    let mut senders = tokio::task::JoinSet::new();
+    for sequence in 1..=40 {
+        for host in ["good", "twice", "nobody"] {
+            let store = store.clone();
+            senders.spawn(async move {
+                let mut delivery = report(host, sequence, vec![resource("/a", Outcome::Changed)]);
+                if host == "twice" {
+                    delivery.id = report(host, 1, Vec::new()).id;
+                }
+                (host, store.keep_report(host, &delivery).await)
+            });
+        }
+    }
+    for (host, kept) in senders.join_all().await {
+        match host {
+            "good" => assert!(!kept.unwrap().repeated),
+            "twice" => assert!(matches!(kept, Err(StoreError::Conflict(_))), "{kept:?}"),
+            _ => assert!(matches!(kept, Err(StoreError::Forbidden(_))), "{kept:?}"),
+        }
+    }
+    assert_eq!(store.reports(Some("good"), None, 1000).await.unwrap().reports.len(), 40);
+    // A sender that hangs up takes nothing along.
+    let delivery = report("good", 41, Vec::new());
+    let hasty = tokio::time::timeout(std::time::Duration::ZERO, store.keep_report("good", &delivery)).await;
+    let later = report("good", 42, Vec::new());
+    assert!(!store.keep_report("good", &later).await.unwrap().repeated);
+    assert!(hasty.is_ok() || store.keep_report("good", &delivery).await.is_ok());
+    assert_eq!(store.reports(Some("good"), None, 1000).await.unwrap().reports.len(), 42);
+}
+
 fn all() -> keel_server::store::StatusFilter {
     keel_server::store::StatusFilter { limit: 100, ..Default::default() }
 }
@@ -132,4 +167,6 @@ pub(crate) async fn a_resource_has_its_history(place: &Place) {
     assert_eq!(store.resource_history("db-1", &file("/a"), 1).await.unwrap().runs.len(), 1);
     let quiet = store.resource_history("db-1", &file("/c"), 10).await.unwrap();
     assert_eq!((quiet.runs.len(), quiet.last.unwrap().id.as_str()), (0, "db-1-report-3"));
+    assert_eq!((history.declared, history.near.len()), (Some(true), 0));
+    assert_eq!((quiet.declared, quiet.near), (Some(false), vec!["(file)/a".to_owned(), "(file)/b".to_owned()]));
 }

@@ -41,11 +41,11 @@ pub(crate) fn file(title: &str) -> Address {
 }
 
 /// A catalog of files, by their names.
-pub(crate) fn catalog(titles: &[&str]) -> store::Delivery {
+pub(crate) fn catalog(titles: &[&str]) -> store::GivenCatalog {
     let id = Digest::of(titles.concat().as_bytes());
     let resources = titles.iter().map(|title| (file(title), Digest::of(b"declared"))).collect();
-    let definitions = Definitions { catalog: id, resources, modules: BTreeMap::new() };
-    store::Delivery {
+    let definitions = Definitions { catalog: id, resources, modules: BTreeMap::new(), guards: BTreeMap::new() };
+    store::GivenCatalog {
         catalog: id,
         environment: "main".to_owned(),
         commit: "c0ffee".to_owned(),

@@ -4,7 +4,8 @@
 ///
 /// A field's type decides whether it is required: `Option`, `Vec` and maps may be missing, others may
 /// not unless a default stands behind `=`. The field marked `[title]` is taken from the title when
-/// it is not given. One `[block]` field may be written as the resource's own child nodes.
+/// it is not given. One `[block]` field may be written as the resource's own child nodes. A `[secret]` field holds
+/// a password or the like; what only says how a change is made is marked `[how]`.
 /// An optional `check |desired| { ... }` block returns the errors that concern several attributes.
 ///
 /// ```
@@ -71,6 +72,8 @@ macro_rules! attributes {
                         kind: <$field_type as $crate::attributes::AttributeValue>::kind(),
                         required,
                         default,
+                        secret: $crate::attributes!(@is secret $($marker)?),
+                        how: $crate::attributes!(@is how $($marker)?),
                     });
                 )+
                 for attribute in &mut attributes {
@@ -89,7 +92,7 @@ macro_rules! attributes {
                     $($crate::attributes!(@title $marker, from_title);)?
                     #[allow(unused_mut, unused_assignments)]
                     let mut default: Option<$field_type> = None;
-                    $(if !attributes.contains_key($crate::attributes!(@name $field)) { default = Some($default); })?
+                    $(if !reader.has($crate::attributes!(@name $field)) { default = Some($default); })?
                     let $field = reader.read::<$field_type>($crate::attributes!(@name $field), from_title, default);
                 )+
                 reader.refuse_unknown(&[$($crate::attributes!(@name $field)),+]);
@@ -110,8 +113,12 @@ macro_rules! attributes {
     };
     (@mark title, $field:ident, $title:ident, $block:ident) => { $title = $crate::attributes!(@name $field); };
     (@mark block, $field:ident, $title:ident, $block:ident) => { $block = Some($crate::attributes!(@name $field)); };
+    (@mark $marker:ident, $field:ident, $title:ident, $block:ident) => {};
     (@title title, $from_title:ident) => { $from_title = true; };
-    (@title block, $from_title:ident) => {};
+    (@title $marker:ident, $from_title:ident) => {};
+    (@is secret secret) => { true };
+    (@is how how) => { true };
+    (@is $asked:ident $($marker:ident)?) => { false };
     (@name $field:ident) => { $crate::attributes::attribute_name(stringify!($field)) };
 }
 
@@ -132,7 +139,7 @@ pub fn show_default(source: &str) -> String {
     }
     let word = source.rsplit("::").next().unwrap_or(source);
     let word = word.trim_end_matches(".to_owned()").trim_end_matches(".into()");
-    word.trim_matches('"').to_lowercase()
+    word.trim().trim_matches('"').to_lowercase()
 }
 
 #[cfg(test)]
@@ -148,6 +155,7 @@ mod tests {
             ("Span(Duration::from_secs(90))", "90s"),
             ("Span(Duration::ZERO)", "0s"),
             ("Ensure::Present", "present"),
+            ("$crate :: Ensure :: Present", "present"),
             ("\"root\".to_owned()", "root"),
             ("100", "100"),
         ] {

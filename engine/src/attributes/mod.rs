@@ -63,6 +63,22 @@ pub fn wrong_type(expected: &Kind, value: &Value) -> String {
     match value {
         Value::Sealed(_) | Value::Secret(_) => format!("expected {expected}, found a secret"),
         Value::List(_) | Value::Map(_) | Value::Null => format!("expected {expected}, found {}", value.type_name()),
+        _ if expected.may_be_secret() => format!("expected {expected}, found a plain {}", value.type_name()),
         _ => format!("expected {expected}, found the {} {value}", value.type_name()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_place_of_a_secret_is_not_shown() {
+        let plain = Value::from("CANARY");
+        assert_eq!(wrong_type(&Kind::Secret, &plain), "expected secret, found a plain string");
+        for kind in [Kind::Nullable(Box::new(Kind::Secret)), Kind::List(Box::new(Kind::Text)), Kind::OneOf(vec![Kind::Path, Kind::Text])] {
+            assert!(!wrong_type(&kind, &plain).contains("CANARY"), "{kind}");
+        }
+        assert_eq!(wrong_type(&Kind::Int, &plain), "expected int, found the string CANARY");
     }
 }

@@ -1,7 +1,10 @@
 //! Reads attributes one after another.
 
 use super::{AttributeError, AttributeValue};
-use crate::value::Map;
+use crate::value::{Map, Value};
+
+/// Up to so many attributes are sooner compared one by one than looked up by a hash.
+const FEW: usize = 8;
 
 /// Reads attributes one after another and collects what is wrong with them.
 pub struct Reader<'a> {
@@ -16,9 +19,21 @@ impl<'a> Reader<'a> {
         Self { title, attributes, errors: Vec::new() }
     }
 
+    fn get(&self, name: &str) -> Option<&'a Value> {
+        match self.attributes.len() {
+            0..=FEW => self.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| value),
+            _ => self.attributes.get(name),
+        }
+    }
+
+    /// Whether an attribute is given.
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
     /// Reads one attribute; none if something is wrong with it, which is remembered.
     pub fn read<T: AttributeValue>(&mut self, name: &str, from_title: bool, default: Option<T>) -> Option<T> {
-        let result = match self.attributes.get(name) {
+        let result = match self.get(name) {
             Some(value) => T::read(value),
             None if from_title => T::from_title(self.title),
             None => match default.or_else(T::when_missing) {

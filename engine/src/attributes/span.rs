@@ -11,8 +11,8 @@ use crate::value::Value;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
-/// Longest span that is taken, in seconds: a year.
-const SPAN_SECONDS_MAX: u64 = 366 * 86_400;
+/// Longest span that is taken, in seconds: thirty years, for authorities.
+const SPAN_SECONDS_MAX: u64 = 30 * 366 * 86_400;
 
 impl AttributeValue for Span {
     fn kind() -> Kind {
@@ -27,7 +27,7 @@ impl AttributeValue for Span {
             other => return Err(wrong_type(&Kind::Duration, other)),
         };
         if seconds > SPAN_SECONDS_MAX {
-            return Err(format!("{seconds} seconds are more than a year"));
+            return Err(format!("{seconds} seconds are more than thirty years"));
         }
         Ok(Self(Duration::from_secs(seconds)))
     }

@@ -1,9 +1,8 @@
 //! The pass that derives relations from footprints: who needs a key comes after who provides it.
 //! An automatic relation that stands against what manifests say gives way.
 
-use std::collections::{HashMap, HashSet};
-
-use petgraph::algo::{has_path_connecting, kosaraju_scc, toposort};
+use foldhash::{HashMap, HashSet};
+use petgraph::algo::{has_path_connecting, kosaraju_scc};
 use petgraph::graph::{DiGraph, EdgeIndex, NodeIndex};
 use petgraph::visit::EdgeFiltered;
 
@@ -11,7 +10,8 @@ use super::{Edge, Vertex, resource};
 use crate::catalog::Catalog;
 use crate::footprint::Footprint;
 
-pub(super) fn add(catalog: &Catalog, footprints: &[Footprint], vertices: &mut DiGraph<Vertex, Edge>) {
+/// Adds the edges, and tells which ones they are.
+pub(super) fn add(catalog: &Catalog, footprints: &[&Footprint], vertices: &mut DiGraph<Vertex, Edge>) -> Vec<EdgeIndex> {
     let providers = providers(footprints);
     let mut added: Vec<EdgeIndex> = Vec::new();
     for (position, footprint) in footprints.iter().enumerate().take(catalog.resources.len()) {
@@ -22,13 +22,13 @@ pub(super) fn add(catalog: &Catalog, footprints: &[Footprint], vertices: &mut Di
             }
         }
     }
-    give_way(vertices, &added);
+    added
 }
 
 type Providers<'a> = HashMap<&'a str, Vec<usize>>;
 
-fn providers(footprints: &[Footprint]) -> Providers<'_> {
-    let mut providers = Providers::new();
+fn providers<'f>(footprints: &[&'f Footprint]) -> Providers<'f> {
+    let mut providers = Providers::default();
     for (position, footprint) in footprints.iter().enumerate() {
         for key in &footprint.provides {
             providers.entry(key).or_default().push(position);
@@ -56,13 +56,10 @@ fn nearest_provider<'p, 'k>(providers: &'p Providers<'_>, key: &'k str) -> Optio
 
 /// Removes automatic edges that close a cycle with explicit ones. Cycles among automatic edges alone
 /// stay, for the check to report.
-fn give_way(vertices: &mut DiGraph<Vertex, Edge>, added: &[EdgeIndex]) {
-    if toposort(&*vertices, None).is_ok() {
-        return;
-    }
+pub(super) fn give_way(vertices: &mut DiGraph<Vertex, Edge>, added: &[EdgeIndex]) {
     let component = components(vertices);
     let explicit = EdgeFiltered::from_fn(&*vertices, |edge| !matches!(edge.weight(), Edge::Automatic(_)));
-    let mut opposed: HashSet<EdgeIndex> = HashSet::new();
+    let mut opposed: HashSet<EdgeIndex> = HashSet::default();
     for &edge in added {
         let Some((from, to)) = vertices.edge_endpoints(edge) else { continue };
         let in_cycle = component.get(&from).is_some_and(|own| component.get(&to) == Some(own));

@@ -7,6 +7,12 @@ mod cycles;
 mod explicit;
 mod order;
 
+use std::borrow::Borrow;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::OnceLock;
+
+use petgraph::Direction;
+use petgraph::algo::toposort;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::catalog::{Catalog, Effect, Node};
@@ -41,7 +47,8 @@ pub enum Edge {
 pub struct Graph {
     vertices: DiGraph<Vertex, Edge>,
     resource_count: usize,
-    order: Vec<usize>,
+    /// Found when somebody asks: who only wants to know whether there is one does not.
+    order: OnceLock<Vec<usize>>,
     notifications: Notifications,
 }
 
@@ -64,20 +71,24 @@ impl Graph {
     ///
     /// # Errors
     /// A catalog whose relations form a cycle has no order; the shortest cycle is returned whole.
-    pub fn build(catalog: &Catalog, footprints: &[Footprint]) -> Result<Self, Cycle> {
+    pub fn build(catalog: &Catalog, footprints: &[impl Borrow<Footprint>]) -> Result<Self, Cycle> {
+        let footprints: Vec<&Footprint> = footprints.iter().map(Borrow::borrow).collect();
         let mut vertices = nodes(catalog);
         containment::add(catalog, &mut vertices);
         let notifications = explicit::add(catalog, &mut vertices);
-        cycles::check(catalog, &vertices)?;
-        automatic::add(catalog, footprints, &mut vertices);
-        cycles::check(catalog, &vertices)?;
-        let order = order::of(&vertices, catalog.resources.len());
-        Ok(Self { vertices, resource_count: catalog.resources.len(), order, notifications })
+        let written = vertices.clone();
+        let added = automatic::add(catalog, &footprints, &mut vertices);
+        if toposort(&vertices, None).is_err() {
+            cycles::check(catalog, &written)?;
+            automatic::give_way(&mut vertices, &added);
+            cycles::check(catalog, &vertices)?;
+        }
+        Ok(Self { vertices, resource_count: catalog.resources.len(), order: OnceLock::new(), notifications })
     }
 
     /// The resources in the order in which one worker would apply them. Ties go by catalog order.
     pub fn order(&self) -> &[usize] {
-        &self.order
+        self.order.get_or_init(|| order::of(&self.vertices, self.resource_count))
     }
 
     /// All vertices and edges, for those who draw them.
@@ -93,6 +104,21 @@ impl Graph {
     /// How many resources there are.
     pub fn resource_count(&self) -> usize {
         self.resource_count
+    }
+
+    /// Whether all of `first` is known to come before all of `then`. The catalog is the one that this was built of.
+    pub fn comes_before(&self, catalog: &Catalog, first: Node, then: Node) -> bool {
+        first != then && petgraph::algo::has_path_connecting(&self.vertices, exit(catalog, first), entry(catalog, then), None)
+    }
+
+    /// These resources with all that come before them.
+    pub fn with_all_before(&self, resources: &BTreeSet<usize>) -> BTreeSet<usize> {
+        let mut known: HashSet<NodeIndex> = resources.iter().map(|&position| resource(position)).collect();
+        let mut open: Vec<NodeIndex> = known.iter().copied().collect();
+        while let Some(vertex) = open.pop() {
+            open.extend(self.vertices.neighbors_directed(vertex, Direction::Incoming).filter(|before| known.insert(*before)));
+        }
+        known.into_iter().map(NodeIndex::index).filter(|position| *position < self.resource_count).collect()
     }
 
     /// Whether `first` is known to come before `then`.

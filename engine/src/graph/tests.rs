@@ -7,19 +7,13 @@ use crate::address::Address;
 use crate::catalog::{Container, Origin, Relation, RelationWord, Resource};
 use crate::value::Map;
 
+const NONE: &[Footprint] = &[];
+
 fn catalog(titles: &[&str]) -> Catalog {
     let mut catalog = Catalog::empty("h", "s");
     catalog.files.push(Arc::from("manifests/site.kdl"));
     for title in titles {
-        catalog.resources.push(Resource {
-            address: Address::new("file", *title),
-            attributes: Map::new(),
-            origin: Origin::default(),
-            container: None,
-            tags: Vec::new(),
-            noop: false,
-            schedule: None,
-        });
+        catalog.resources.push(Resource::new(Address::new("file", *title), Map::new()));
     }
     catalog
 }
@@ -76,7 +70,7 @@ fn a_cycle_is_shown_whole_and_shortest() {
     for (first, then) in [(0, 1), (1, 2), (2, 3), (3, 0), (2, 0)] {
         relate(&mut catalog, Node::Resource(first), Node::Resource(then));
     }
-    let cycle = Graph::build(&catalog, &[]).unwrap_err();
+    let cycle = Graph::build(&catalog, NONE).unwrap_err();
     let titles: Vec<&str> = cycle.steps.iter().map(|step| &*step.address.title).collect();
     assert_eq!(titles, ["a", "b", "c"]);
     assert_eq!(cycle.steps[2].edge, Edge::Explicit(4));
@@ -86,9 +80,9 @@ fn a_cycle_is_shown_whole_and_shortest() {
 fn a_resource_may_not_require_itself_nor_its_container() {
     let mut own = catalog(&["a"]);
     relate(&mut own, Node::Resource(0), Node::Resource(0));
-    assert_eq!(Graph::build(&own, &[]).unwrap_err().steps.len(), 1);
+    assert_eq!(Graph::build(&own, NONE).unwrap_err().steps.len(), 1);
     let mut inside = catalog(&["a"]);
     let container = contain(&mut inside, &[0]);
     relate(&mut inside, Node::Container(container), Node::Resource(0));
-    assert!(Graph::build(&inside, &[]).is_err());
+    assert!(Graph::build(&inside, NONE).is_err());
 }

@@ -65,12 +65,20 @@ pub struct Enrolment {
     pub state: EnrolmentState,
 }
 
+/// How many digits of an enrolment's id people compare and type: too many to be found by trying keys.
+pub const SHOWN_ID_DIGITS: usize = 16;
+
+/// An enrolment's id, as people compare and type it.
+pub fn shown_id(id: &str) -> &str {
+    id.get(..SHOWN_ID_DIGITS).unwrap_or(id)
+}
+
 /// What came of an enrolment so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum EnrolmentState {
-    /// An operator has to approve it: `keel node approve HOST`.
+    /// An operator has to approve it: `keel node approve HOST --id ID`.
     Waiting {
         /// When to ask again, in seconds.
         retry_s: u64,

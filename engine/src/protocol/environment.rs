@@ -55,6 +55,26 @@ pub struct RefusedCommit {
     pub reason: String,
     /// What the compiler found, the gravest first.
     pub findings: Vec<Finding>,
+    /// Whether the commit is to blame.
+    #[serde(default)]
+    pub verdict: Verdict,
+}
+
+/// The first digits of a commit, as people read it.
+pub fn short_commit(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
+}
+
+/// Whether a commit that hosts do not get is to blame for that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// It is: another commit has to mend it.
+    #[default]
+    Bad,
+    /// Nobody can tell now, for something that the server stands on failed: it is tried again by itself.
+    CannotTell,
 }
 
 /// One thing that the compiler found in a commit.

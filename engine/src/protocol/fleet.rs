@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::environment::Finding;
+use super::leases::Lease;
 use super::reports::Trigger;
 use crate::address::Address;
 use crate::digest::Digest;
@@ -16,7 +17,7 @@ use crate::report::{Owed, Report, ResourceReport, Totals};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Condition {
-    /// No report came for three of its intervals, or none ever.
+    /// No report came for three of its intervals, or none since it was let in hours ago.
     Silent,
     /// A resource failed, or the run did not happen.
     Failing,
@@ -25,13 +26,16 @@ pub enum Condition {
     /// Something moved it away from its catalog since the run before, it is only observed and differs, or its run
     /// was stopped before the end.
     Drifting,
+    /// It was let in a while ago at most and has not reported yet.
+    New,
     /// It is as it should be.
     Converged,
 }
 
 impl Condition {
     /// All conditions, the gravest first.
-    pub const ALL: [Condition; 5] = [Condition::Silent, Condition::Failing, Condition::Waiting, Condition::Drifting, Condition::Converged];
+    pub const ALL: [Condition; 6] =
+        [Condition::Silent, Condition::Failing, Condition::Waiting, Condition::Drifting, Condition::New, Condition::Converged];
 
     /// The word for it.
     pub fn word(self) -> &'static str {
@@ -40,6 +44,7 @@ impl Condition {
             Condition::Failing => "failing",
             Condition::Waiting => "waiting",
             Condition::Drifting => "drifting",
+            Condition::New => "new",
             Condition::Converged => "converged",
         }
     }
@@ -60,11 +65,14 @@ pub struct FleetStatus {
     pub counts: BTreeMap<Condition, u64>,
     /// The hosts that were asked for, the gravest condition first, then by name.
     pub hosts: Vec<HostStatus>,
-    /// Whether there are more hosts than were listed.
-    pub more: bool,
+    /// Where the list goes on, if there are more hosts: the last one's condition and name, `failing/db-1`.
+    pub after: Option<String>,
     /// What is wrong with the server and the site.
     #[serde(default)]
     pub troubles: Vec<Trouble>,
+    /// Who holds the lease of a guard, and who waits for one.
+    #[serde(default)]
+    pub leases: Vec<Lease>,
 }
 
 /// Something that is wrong with the server or the site.
@@ -97,6 +105,9 @@ pub struct HostStatus {
     pub owed: Vec<Owed>,
     /// How many reports before the last one have not come.
     pub missing_reports: u64,
+    /// Whether it was given a newer catalog than the one that its last report is about.
+    #[serde(default)]
+    pub behind: bool,
 }
 
 /// Something of another host that a host waits for.
@@ -169,6 +180,12 @@ pub struct ResourceHistory {
     pub host: String,
     /// The resource.
     pub address: Address,
+    /// Whether the host's newest catalog has the resource; none if it has not been given any.
+    #[serde(default)]
+    pub declared: Option<bool>,
+    /// Where it has not: resources of the host with such a name of which something is known.
+    #[serde(default)]
+    pub near: Vec<String>,
     /// The newest run of the host, whether the resource did anything in it or not.
     pub last: Option<ReportSummary>,
     /// The runs in which it was not simply unchanged, the newest first.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::leases::Demand;
 use crate::address::Address;
 
 /// Where an agent listens: `?after=N&wait_s=S`; N is 0 at first, then what the last answer said.
@@ -18,6 +19,14 @@ pub struct NewsRequest {
     pub after: u64,
     /// How long the answer may be held while there is nothing, in seconds; at most [`WAIT_S_MAX`].
     pub wait_s: u64,
+    /// The highest number of a demand that the agent has heard of. A server that knows no demands gave none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub demands_after: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The answer; empty, if nothing happened while it was held.
@@ -26,8 +35,11 @@ pub struct NewsRequest {
 pub struct NewsAnswer {
     /// What to ask after the next time.
     pub after: u64,
-    /// What happened, the oldest first. Each is a reason to run at once.
+    /// What happened, the oldest first. Each is a reason to run at once, if it does not say otherwise.
     pub news: Vec<News>,
+    /// Who wants to know how the host is as a member of a cluster; no reason to run.
+    #[serde(default)]
+    pub demands: Vec<Demand>,
 }
 
 /// Something that happened. An agent that does not know the kind runs as for [`News::Catalog`].
@@ -47,11 +59,18 @@ pub enum News {
         /// Its thing.
         target: Address,
     },
+    /// A lease that the host's last run waited for may be had.
+    Lease {
+        /// The guard.
+        guard: String,
+    },
     /// An operator asked for a run.
     Run {
         /// Who.
         by: String,
     },
+    /// Somebody asks what a commit would change; `/v1/inquiries` says which. No reason to run.
+    Inquiry,
     /// A newer server knows more.
     #[serde(other)]
     Other,

@@ -83,7 +83,7 @@ pub struct NodeCertificate {
 pub struct WaitingNode {
     /// The name that was asked for.
     pub host: String,
-    /// The enrolment's id, the blake3 of the key; `keel agent enroll` shows the same one on the host.
+    /// The enrolment's id, the blake3 of the key; `keel agent enroll` shows how it begins on the host.
     pub id: String,
     /// When it was asked, in milliseconds since 1970.
     pub asked_ms: i64,
@@ -94,7 +94,7 @@ pub struct WaitingNode {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Approval {
-    /// The enrolment's id; needed where several wait under one name.
+    /// The enrolment's id, as the host shows it: without, nobody is let in, and the answer names who waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The environment that it is to follow; the default one, if it does not say.

@@ -32,10 +32,10 @@ impl Problem {
     }
 }
 
+/// What happened, on one line; what to try stands apart, for who prints both.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.detail)?;
-        self.hint.iter().try_for_each(|hint| write!(f, "\n  try: {hint}"))
+        f.write_str(self.detail.lines().next().unwrap_or_default())
     }
 }
 

@@ -69,6 +69,13 @@ pub enum Trigger {
         /// What.
         touched: Vec<Address>,
     },
+    /// The hours of a schedule began for which something waited.
+    Opening,
+    /// A lease for which something waited became free, or the server is back that was asked for it.
+    Lease {
+        /// The guard.
+        guard: String,
+    },
     /// A newer agent knows more.
     #[serde(other)]
     Other,
@@ -81,6 +88,8 @@ impl std::fmt::Display for Trigger {
             Trigger::Start => f.write_str("agent start"),
             Trigger::Local => f.write_str("somebody on the host"),
             Trigger::Catalog => f.write_str("new catalog"),
+            Trigger::Opening => f.write_str("hours of a schedule"),
+            Trigger::Lease { guard } => write!(f, "the lease of guard {guard} became free"),
             Trigger::Gate { host, target } => write!(f, "{host}: {target} became ready"),
             Trigger::Operator { name } => write!(f, "operator {name}"),
             Trigger::Watch { touched } => match touched.as_slice() {

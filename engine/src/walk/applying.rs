@@ -1,6 +1,6 @@
 //! How a walk applies: what waits for its type's one place, what goes together, what came of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use petgraph::Direction;
@@ -12,7 +12,7 @@ use super::worker::{Applied, Job, Observation};
 use crate::catalog::Effect;
 use crate::change::Change;
 use crate::report::{Outcome, Owed, Reason};
-use crate::resource::{Failure, Nature};
+use crate::resource::{Failure, Nature, ObserveError};
 
 /// The most that goes together of a type whose resources are applied in lots: enough to share what each
 /// would cost, few enough to be over soon after somebody asks the run to stop.
@@ -55,10 +55,26 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
             _ => 1,
         };
         let mut lot: Vec<usize> = self.parked[group].drain(..count.min(waiting)).collect();
-        if nature.batch {
-            self.extend_batch(group, &mut lot);
+        if nature.batch && self.extend_batch(group, &mut lot) {
+            self.look_again_together(group, &mut lot);
         }
         lot
+    }
+
+    /// Where some of a batch are to be looked at again, all are, so that they stay together. Who has
+    /// refreshes to be written down first has its turn after them.
+    fn look_again_together(&mut self, group: usize, lot: &mut Vec<usize>) {
+        let (stale, later): (Vec<usize>, Vec<usize>) = std::mem::take(lot).into_iter().partition(|&resource| self.is_silent(resource));
+        for &resource in &stale {
+            self.slots[resource].stale = true;
+            self.slots[resource].begun = true;
+        }
+        for resource in later {
+            if !self.is_blocked(resource) {
+                self.parked[group].push_back(resource);
+            }
+        }
+        *lot = stale;
     }
 
     fn start(&mut self, lot: Vec<usize>) {
@@ -75,31 +91,48 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
         }
     }
 
-    /// Adds resources whose open relations all lie within the batch.
-    fn extend_batch(&self, group: usize, batch: &mut Vec<usize>) {
+    /// Adds resources whose open relations all lie within the batch. Whether any of the batch has to be
+    /// looked at again.
+    fn extend_batch(&self, group: usize, batch: &mut Vec<usize>) -> bool {
+        let mut within: HashSet<usize> = batch.iter().copied().collect();
         loop {
             let before = batch.len();
             for &candidate in &self.run.groups.groups[group].resources {
-                if !batch.contains(&candidate) && self.may_join(candidate, batch) {
+                if !within.contains(&candidate) && self.may_join(candidate, &within) {
+                    within.insert(candidate);
                     batch.push(candidate);
                 }
             }
             if batch.len() == before {
-                return;
+                return batch.iter().any(|&resource| self.slots[resource].stale || self.is_unclear(resource));
             }
         }
     }
 
-    fn may_join(&self, candidate: usize, batch: &[usize]) -> bool {
+    fn may_join(&self, candidate: usize, batch: &HashSet<usize>) -> bool {
         let slot = &self.slots[candidate];
-        let open = slot.end.is_none() && !slot.begun && slot.differs();
-        if !open || self.plans_only(candidate) || self.gatehouse.shut(candidate).is_some() || self.shut_schedule(candidate).is_some() {
+        let is_unclear = self.is_unclear(candidate);
+        let open = slot.end.is_none() && !slot.begun && (slot.differs() || is_unclear);
+        if !open
+            || self.plans_only(candidate)
+            || self.gatehouse.shut(candidate).is_some()
+            || self.held(candidate).is_some()
+            || self.guard_ahead(candidate).is_some()
+        {
             return false;
         }
         let mark = self.marks[candidate];
-        let unmarked = mark.failed.is_none() && mark.waiting.is_none() && !mark.moved;
+        let unmarked = mark.failed.is_none() && mark.waiting.is_none() && (!mark.moved || is_unclear);
         let mut before = self.run.graph.vertices().neighbors_directed(NodeIndex::new(candidate), Direction::Incoming);
         unmarked && before.all(|vertex| batch.contains(&vertex.index()) || self.over[vertex.index()])
+    }
+
+    /// Whether what a resource's first look found may have become something else with what came before it,
+    /// and a second look may be left to who applies it.
+    fn is_unclear(&self, resource: usize) -> bool {
+        let not_yet = matches!(self.slots[resource].observation, Some(Err(ObserveError::NotYet(_))));
+        let moved = self.marks[resource].moved && self.slots[resource].observation.is_some();
+        (not_yet || moved) && self.is_blocked(resource) && !self.run.groups.nature(resource).serial && self.is_silent(resource)
     }
 
     /// Writes down what will be owed, then lets the workers make the changes.
@@ -150,9 +183,15 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
         if let Some(first) = first {
             self.busy[self.run.groups.places[first].group] -= 1;
         }
+        // Who was looked at in a batch before its turn is judged when that comes; also where it comes because of
+        // those that are judged here.
+        let turns: Vec<usize> = observed.iter().map(|(resource, _)| *resource).filter(|&resource| !self.is_blocked(resource)).collect();
         for (resource, observation) in observed {
             self.slots[resource].took += share;
             self.slots[resource].observation = Some(observation);
+            self.slots[resource].begun = false;
+        }
+        for resource in turns {
             self.judge(resource);
         }
         // Who has open relations inside the batch gets its result when its turn comes, not before.

@@ -9,6 +9,7 @@ use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 
 use super::gates::Gatehouse;
+use super::guards::Guardroom;
 use super::mark::Mark;
 use super::refresh::{Members, targets};
 use super::refreshing::due_from_before;
@@ -34,6 +35,7 @@ pub(super) struct Coordinator<'r, 'a, H: ?Sized> {
     /// Refreshes to be done in this run, by target.
     pub(super) due: HashMap<usize, Vec<Owed>>,
     pub(super) gatehouse: Gatehouse,
+    pub(super) guardroom: Guardroom,
     /// Resources that wait for a place among those of their type that are being applied, by group.
     pub(super) parked: Vec<VecDeque<usize>>,
     /// How many jobs of a group are under way.
@@ -62,9 +64,10 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
             queue: Queue::new(vertices, run.graph.resource_count()),
             slots: observed.into_iter().map(|observation| Slot { observation, ..Slot::default() }).collect(),
             marks: vec![Mark::default(); vertices.node_count()],
-            members: Members::of(run.catalog, run.groups),
+            members: Members::of(run.catalog, |position| run.groups.nature(position).refreshable),
             due,
             gatehouse,
+            guardroom: Guardroom::new(run.catalog),
             parked: vec![VecDeque::new(); groups],
             busy: vec![0; groups],
             over: vec![false; vertices.node_count()],
@@ -89,10 +92,13 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
             if !self.queue.is_empty() {
                 continue;
             }
-            if self.running == 0 && self.gatehouse.held.is_empty() {
+            if self.running == 0 && self.gatehouse.held.is_empty() && self.guardroom.standing.is_empty() {
                 break;
             }
             self.ask();
+            if self.running == 0 {
+                self.tell();
+            }
             match events.recv() {
                 Ok(event) => self.take_in(event),
                 Err(_) => break,
@@ -137,6 +143,7 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
             Outcome::Unchanged | Outcome::Skipped | Outcome::WouldChange | Outcome::Unknown => {}
         }
         self.note_settled(resource, outcome);
+        self.leave_guard(resource);
         self.slots[resource].end = Some(End { outcome, reason });
         self.done += 1;
         self.under_way.remove(&resource);
@@ -147,7 +154,11 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
     /// Says how far the walk is.
     fn tell(&mut self) {
         let current = self.under_way.first().map(|&resource| &self.run.catalog.resources[resource].address);
-        (self.progress)(Progress { done: self.done, total: self.slots.len(), current });
+        let held = self.gatehouse.held.first().filter(|_| self.running == 0);
+        let gate = held.and_then(|&resource| self.run.catalog.gates.get(self.gatehouse.shut(resource)?));
+        let standing = self.guardroom.standing.first().filter(|_| self.running == 0);
+        let guard = standing.and_then(|(_, guard)| Some(self.run.catalog.guards.get(*guard)?.name.as_str()));
+        (self.progress)(Progress { done: self.done, total: self.slots.len(), current, gate, guard });
     }
 
     /// What to do with a resource whose turn it is.
@@ -183,14 +194,18 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
     /// Something upstream changed, so the first look may be out of date.
     fn look_again(&mut self, resource: usize) {
         let nature = self.run.groups.nature(resource);
-        let silent = targets(self.run.catalog, self.run.graph, &self.members, resource).is_empty();
-        let free = !self.plans_only(resource) && self.shut_schedule(resource).is_none();
-        let at_once = silent && !nature.serial && !nature.batch && free && !self.due.contains_key(&resource);
-        if !at_once {
+        let free = !self.plans_only(resource) && self.held(resource).is_none() && self.guard_ahead(resource).is_none();
+        if nature.serial || !free || !self.is_silent(resource) {
+            self.slots[resource].begun = true;
             return self.send(Job::Observe(resource));
         }
         self.slots[resource].stale = true;
         self.park(resource);
+    }
+
+    /// Whether nobody is refreshed because of it, and it is not owed a refresh itself.
+    pub(super) fn is_silent(&self, resource: usize) -> bool {
+        targets(self.run.catalog, self.run.graph, &self.members, resource).is_empty() && !self.due.contains_key(&resource)
     }
 
     pub(super) fn plans_only(&self, resource: usize) -> bool {
@@ -205,12 +220,19 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
             Some(Ok(changes)) if plans_only => self.plan(resource, changes),
             Some(Ok(changes)) if changes.is_empty() => self.refresh_or_end(resource),
             Some(Ok(changes)) => {
-                if let Some(shut) = self.shut_schedule(resource) {
+                if let Some(shut) = self.held(resource) {
                     self.slots[resource].changes = changes;
                     return self.end(resource, Outcome::Waiting, Some(shut));
                 }
+                let lease = self.lease_wanted(resource, &changes, None);
                 self.slots[resource].observation = Some(Ok(changes));
-                self.park(resource);
+                match lease {
+                    Ok(None) => self.park(resource),
+                    Ok(Some(guard)) => self.stand_for_lease(resource, guard),
+                    Err(Failure { message, help }) => {
+                        self.end(resource, Outcome::Failed, Some(Reason::CannotTell { message, help }));
+                    }
+                }
             }
             Some(Err(ObserveError::NotYet(failure))) if plans_only && mark.pending.is_some() => {
                 let root = mark.opaque.or(mark.pending).unwrap_or(resource);
@@ -255,6 +277,8 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
         match event {
             Event::Answered(answers) => self.take_in_answers(answers),
             Event::NoMoreAnswers => self.take_in_end_of_answers(),
+            Event::Leased(answers) => self.take_in_leases(answers),
+            Event::NoMoreLeases => self.take_in_end_of_leases(),
             Event::Done { observed, applied, took } => {
                 self.running -= 1;
                 self.take_in_done(observed, applied, took);

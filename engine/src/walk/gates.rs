@@ -79,7 +79,7 @@ pub enum GateState {
 
 /// What a walk knows of one gate.
 #[derive(Debug, Clone, Default)]
-pub(super) enum Door {
+pub(super) enum Barrier {
     #[default]
     Unknown,
     Shut(String),
@@ -90,7 +90,7 @@ pub(super) enum Door {
 pub(super) struct Gatehouse {
     /// For every resource that takes part the gates in front of it.
     before: HashMap<usize, Vec<usize>>,
-    doors: Vec<Door>,
+    barriers: Vec<Barrier>,
     /// Resources that wait for an answer, with everything before them done.
     pub(super) held: Vec<usize>,
     /// Whether no more answers are waited for.
@@ -103,8 +103,8 @@ impl Gatehouse {
     pub(super) fn new<H: ?Sized>(run: &Run<'_, H>, takes_part: impl Fn(usize) -> bool) -> Self {
         let before = if run.catalog.gates.iter().any(Gate::waits) { gates_before(run, takes_part) } else { HashMap::new() };
         let over = run.gates.is_none() || before.is_empty();
-        let doors = vec![Door::default(); run.catalog.gates.len()];
-        Self { before, doors, held: Vec::new(), over, settled: Vec::new(), told: 0 }
+        let barriers = vec![Barrier::default(); run.catalog.gates.len()];
+        Self { before, barriers, held: Vec::new(), over, settled: Vec::new(), told: 0 }
     }
 
     /// The gates of all resources that take part, and are not known to be open.
@@ -112,7 +112,7 @@ impl Gatehouse {
         let mut wanted: Vec<usize> = self.before.values().flatten().copied().collect();
         wanted.sort_unstable();
         wanted.dedup();
-        wanted.retain(|&gate| !matches!(self.doors[gate], Door::Open));
+        wanted.retain(|&gate| !matches!(self.barriers[gate], Barrier::Open));
         wanted
     }
 
@@ -123,7 +123,7 @@ impl Gatehouse {
 
     /// The first gate in front of a resource that is not known to be open.
     pub(super) fn shut(&self, resource: usize) -> Option<usize> {
-        self.before.get(&resource)?.iter().copied().find(|&gate| !matches!(self.doors[gate], Door::Open))
+        self.before.get(&resource)?.iter().copied().find(|&gate| !matches!(self.barriers[gate], Barrier::Open))
     }
 }
 
@@ -163,12 +163,12 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
         if self.gatehouse.is_asking() && matches!(self.run.mode, Mode::Apply) {
             return self.gatehouse.held.push(resource);
         }
-        if self.gatehouse.is_asking() && matches!(self.gatehouse.doors[gate], Door::Unknown) {
+        if self.gatehouse.is_asking() && matches!(self.gatehouse.barriers[gate], Barrier::Unknown) {
             return self.gatehouse.held.push(resource);
         }
-        let why = match &self.gatehouse.doors[gate] {
-            Door::Shut(why) => Some(why.clone()),
-            Door::Unknown | Door::Open => None,
+        let why = match &self.gatehouse.barriers[gate] {
+            Barrier::Shut(why) => Some(why.clone()),
+            Barrier::Unknown | Barrier::Open => None,
         };
         let Gate { host, target, .. } = self.run.catalog.gates[gate].clone();
         self.end(resource, Outcome::Waiting, Some(Reason::Gate { host, target, why }));
@@ -177,17 +177,17 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
     /// Takes in answers; whoever stood at a gate that is open now goes on.
     pub(super) fn take_in_answers(&mut self, answers: Vec<Answer>) {
         for Answer { gate, state } in answers {
-            if gate >= self.gatehouse.doors.len() {
+            if gate >= self.gatehouse.barriers.len() {
                 continue;
             }
             let door = match state {
                 GateState::Open { token } => self.pass(gate, &token),
                 GateState::Shut { why } => {
                     self.remember_shut(gate);
-                    Door::Shut(why)
+                    Barrier::Shut(why)
                 }
             };
-            self.gatehouse.doors[gate] = door;
+            self.gatehouse.barriers[gate] = door;
         }
         self.try_held();
     }
@@ -207,11 +207,11 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
     }
 
     /// Goes through an open gate. A subscriber is owed a refresh, if the other thing was changed since the last time.
-    fn pass(&mut self, gate: usize, token: &str) -> Door {
-        let (Some(gates), Some(effect)) = (self.run.gates, self.run.catalog.gates[gate].notify) else { return Door::Open };
+    fn pass(&mut self, gate: usize, token: &str) -> Barrier {
+        let (Some(gates), Some(effect)) = (self.run.gates, self.run.catalog.gates[gate].notify) else { return Barrier::Open };
         let last = gates.last_token(gate);
         if last.as_deref() == Some(token) {
-            return Door::Open;
+            return Barrier::Open;
         }
         let mut entries = Vec::new();
         if last.is_some() {
@@ -226,13 +226,13 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
             // The debt first: told apart by a crash, the refresh happens once more and not never.
             let kept = if written.is_empty() { Ok(()) } else { self.ledger.owe(&written) };
             if let Err(why) = kept.and_then(|()| gates.keep_token(gate, token)) {
-                return Door::Shut(format!("it is open, but what follows could not be written down: {why}"));
+                return Barrier::Shut(format!("it is open, but what follows could not be written down: {why}"));
             }
         }
         for (position, owed) in entries {
             self.due.entry(position).or_default().push(owed);
         }
-        Door::Open
+        Barrier::Open
     }
 
     /// A subscriber that found its gate shut has something to come when it opens.

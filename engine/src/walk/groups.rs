@@ -1,4 +1,4 @@
-//! The resources of a run, grouped by type.
+//! The resources of a run, grouped by type or family of types.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use crate::attributes::AttributeError;
 use crate::catalog::{Effect, Resource};
 use crate::change::Change;
 use crate::footprint::Footprint;
-use crate::resource::{AnyType, Failure, Group, Nature, PlannedRefresh, Reliance};
+use crate::resource::{AnyType, Disruption, Failure, Group, Nature, PlannedRefresh, Reliance};
 
 /// All resources of a run. They hold opened secrets and live no longer than the run.
 pub struct Groups<'t, H: ?Sized> {
@@ -16,7 +16,7 @@ pub struct Groups<'t, H: ?Sized> {
     pub(super) places: Vec<Place>,
 }
 
-/// The resources of one type.
+/// The resources of one type or family.
 pub(super) struct TypeGroup<'t, H: ?Sized> {
     pub(super) nature: Nature,
     pub(super) group: Box<dyn Group<H> + 't>,
@@ -41,7 +41,7 @@ pub struct GroupError {
 }
 
 impl<'t, H: ?Sized> Groups<'t, H> {
-    /// Groups resources, whose secrets have been opened, by type.
+    /// Groups resources, whose secrets have been opened, by type or family.
     ///
     /// # Errors
     /// The first resource whose type is unknown or whose attributes its type refuses.
@@ -52,7 +52,8 @@ impl<'t, H: ?Sized> Groups<'t, H> {
         let mut places = Vec::with_capacity(resources.len());
         for (position, resource) in resources.iter().enumerate() {
             let name: &str = &resource.address.type_name;
-            let group = *group_of.entry(name).or_insert_with(|| {
+            let family = by_name.get(name).and_then(|kind| kind.family());
+            let group = *group_of.entry(family.unwrap_or(name)).or_insert_with(|| {
                 members.push((name, Vec::new()));
                 members.len() - 1
             });
@@ -68,6 +69,16 @@ impl<'t, H: ?Sized> Groups<'t, H> {
         self.places.iter().map(|place| self.groups[place.group].group.footprint(place.member)).collect()
     }
 
+    /// What everybody should know who reads the report.
+    pub fn warnings(&self) -> Vec<String> {
+        self.groups.iter().flat_map(|group| group.group.warnings()).collect()
+    }
+
+    pub(super) fn held(&self, resource: usize) -> Option<String> {
+        let place = self.places[resource];
+        self.groups[place.group].group.held(place.member)
+    }
+
     pub(super) fn nature(&self, resource: usize) -> Nature {
         self.groups[self.places[resource].group].nature
     }
@@ -80,6 +91,17 @@ impl<'t, H: ?Sized> Groups<'t, H> {
     pub(super) fn plan_refresh(&self, resource: usize, effect: Effect, made: &[Change]) -> PlannedRefresh {
         let place = self.places[resource];
         self.groups[place.group].group.plan_refresh(place.member, effect, made)
+    }
+
+    pub(super) fn disrupts(
+        &self,
+        host: &H,
+        resource: usize,
+        changes: &[Change],
+        refresh: Option<Effect>,
+    ) -> Result<Option<Disruption>, Failure> {
+        let place = self.places[resource];
+        self.groups[place.group].group.disrupts(host, place.member, changes, refresh)
     }
 
     pub(super) fn guards_let(&self, host: &H, resource: usize) -> Result<bool, Failure> {

@@ -1,17 +1,19 @@
 //! The walk: one coordinator loop over the ready-queue that owns all state, and workers that carry
 //! out its jobs on the host. A plan is the same walk, stopped before every change.
 
+mod affected;
 mod applying;
 mod coordinator;
 mod gates;
 mod groups;
+mod guards;
+mod holding;
 mod mark;
 mod observe;
 mod planning;
 mod refresh;
 mod refreshing;
 mod reporting;
-mod scheduling;
 mod slot;
 mod worker;
 
@@ -22,15 +24,19 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use crate::address::Address;
-use crate::catalog::{Catalog, Resource};
+use crate::catalog::{Catalog, Gate, Resource};
 use crate::graph::Graph;
 use crate::ledger::{Enforced, Ledger};
 use crate::orphan::REMOVAL_TAG;
+use crate::purge::PURGE_TAG;
 use crate::report::{Mode, ResourceReport};
 use crate::schedule::Schedule;
 
+pub use affected::affected;
 pub use gates::{Answer, GateState, Gates, Question, Settled};
 pub use groups::{GroupError, Groups};
+pub use guards::{LeaseAnswer, LeaseSource, Leases};
+pub(crate) use refresh::{Members, enclosing};
 
 use coordinator::Coordinator;
 use worker::Worker;
@@ -67,6 +73,8 @@ pub struct Run<'a, H: ?Sized> {
     pub gates: Option<&'a dyn Gates>,
     /// How long an apply waits at shut gates, from the first answer on. A plan waits for one answer.
     pub patience: Duration,
+    /// Where leases come from, for what interrupts a member of a cluster.
+    pub leases: LeaseSource<'a>,
 }
 
 /// Which resources take part in a run, by tag, type, module or address.
@@ -87,7 +95,7 @@ impl Filter {
 
     /// The words that mean no resource of the catalog. What stands for removals may simply not be needed.
     pub fn unmatched(&self, catalog: &Catalog) -> Vec<&str> {
-        let words = self.only.iter().chain(&self.skip).filter(|word| *word != REMOVAL_TAG);
+        let words = self.only.iter().chain(&self.skip).filter(|word| *word != REMOVAL_TAG && *word != PURGE_TAG);
         words.filter(|word| !catalog.resources.iter().any(|resource| catalog.is_tagged(resource, word))).map(String::as_str).collect()
     }
 }
@@ -101,6 +109,10 @@ pub struct Progress<'a> {
     pub total: usize,
     /// What is being changed or refreshed now, if anything is.
     pub current: Option<&'a Address>,
+    /// The gate that the walk stands at, while there is nothing else to do.
+    pub gate: Option<&'a Gate>,
+    /// The guard whose lease the walk waits for, while there is nothing else to do.
+    pub guard: Option<&'a str>,
 }
 
 /// Walks the graph. Every resource gets exactly one outcome; the reports stand in the order of
@@ -123,6 +135,10 @@ pub fn walk<H: ?Sized + Sync>(run: &Run<'_, H>, ledger: &mut dyn Ledger, progres
         if let Some(gates) = run.gates.filter(|_| coordinator.gatehouse.is_asking()) {
             let (sender, walk_over) = (event_sender.clone(), &walk_over);
             scope.spawn(move || gates::keep_watch(run, gates, walk_over, &sender));
+        }
+        if let Some(leases) = guards::asked(run) {
+            let (sender, walk_over) = (event_sender.clone(), &walk_over);
+            scope.spawn(move || guards::keep_watch(run, leases, walk_over, &sender));
         }
         coordinator.run(&events, &walk_over)
     })

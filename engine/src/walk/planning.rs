@@ -38,7 +38,7 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
         if let Some(root) = blocker {
             return self.end_unknown(resource, root, None);
         }
-        let shut = self.shut_schedule(resource);
+        let shut = self.held(resource);
         if !changes.is_empty() && shut.is_none() {
             self.plan_refreshes(resource);
         }
@@ -64,7 +64,8 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
         self.slots[resource].refresh = refresh;
         let noop = self.run.catalog.resources[resource].noop.then_some(Reason::Noop);
         let outcome = if quiet { Outcome::Unchanged } else { Outcome::WouldChange };
-        self.end(resource, outcome, if quiet { None } else { noop });
+        let reason = if quiet { None } else { noop.or_else(|| self.guarded_reason(resource)) };
+        self.end(resource, outcome, reason);
     }
 
     /// Notes in a plan who would be refreshed because of this resource.

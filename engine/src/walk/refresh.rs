@@ -2,33 +2,34 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::groups::Groups;
 use crate::catalog::{Catalog, Effect, Node};
 use crate::graph::Graph;
 
 /// The refreshable resources of every container, those of inner ones included.
-pub(super) struct Members {
+pub(crate) struct Members {
     by_container: HashMap<usize, Vec<usize>>,
     refreshable: Vec<bool>,
 }
 
 impl Members {
-    pub(super) fn of<H: ?Sized>(catalog: &Catalog, groups: &Groups<'_, H>) -> Self {
+    /// The members of a catalog; `is_refreshable` tells of the resource at a position whether a refresh means
+    /// something to its type.
+    pub(crate) fn of(catalog: &Catalog, is_refreshable: impl Fn(usize) -> bool) -> Self {
+        let refreshable: Vec<bool> = (0..catalog.resources.len()).map(is_refreshable).collect();
         let mut by_container: HashMap<usize, Vec<usize>> = HashMap::new();
         for (position, resource) in catalog.resources.iter().enumerate() {
-            if !groups.nature(position).refreshable {
+            if !refreshable[position] {
                 continue;
             }
             for container in enclosing(catalog, resource.container) {
                 by_container.entry(container).or_default().push(position);
             }
         }
-        let refreshable = (0..catalog.resources.len()).map(|position| groups.nature(position).refreshable).collect();
         Self { by_container, refreshable }
     }
 
     /// The resources behind a node that a refresh means something to.
-    pub(super) fn of_node(&self, node: Node) -> Vec<usize> {
+    pub(crate) fn of_node(&self, node: Node) -> Vec<usize> {
         match node {
             // A refresh means nothing to the other types, so they are owed none.
             Node::Resource(position) if self.refreshable[position] => vec![position],
@@ -53,7 +54,7 @@ pub(super) fn targets(catalog: &Catalog, graph: &Graph, members: &Members, resou
 }
 
 /// The container and all those around it.
-pub(super) fn enclosing(catalog: &Catalog, container: Option<usize>) -> impl Iterator<Item = usize> {
+pub(crate) fn enclosing(catalog: &Catalog, container: Option<usize>) -> impl Iterator<Item = usize> {
     let mut next = container;
     std::iter::from_fn(move || {
         let container = next?;

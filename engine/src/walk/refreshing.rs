@@ -44,8 +44,15 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
             PlannedRefresh::Later(_) => self.end_well(resource),
             PlannedRefresh::Due(_) | PlannedRefresh::Guarded(_) => {
                 // A change that has just been made is whole only with its refresh, also where the hour is over by now.
-                if let Some(shut) = self.shut_schedule(resource).filter(|_| made.is_empty()) {
+                if let Some(shut) = self.held(resource).filter(|_| made.is_empty()) {
                     return self.end(resource, Outcome::Waiting, Some(shut));
+                }
+                match self.lease_wanted(resource, &[], Some(effect)) {
+                    Ok(None) => {}
+                    Ok(Some(guard)) => return self.stand_for_lease(resource, guard),
+                    Err(Failure { message, help }) => {
+                        return self.end(resource, Outcome::Failed, Some(Reason::RefreshFailed { message, help }));
+                    }
                 }
                 // Whoever this refresh notifies is owed before it happens, like after a change.
                 if made.is_empty()

@@ -22,7 +22,7 @@ pub(super) struct Slot {
     pub(super) refreshes: Vec<(usize, Effect)>,
     /// What came of its changes, when they were made in a batch before its turn.
     pub(super) early: Option<Applied>,
-    /// Whether its changes are being made or have been made.
+    /// Whether it is being looked at again, or its changes are being made or have been made.
     pub(super) begun: bool,
     /// The refresh that it got.
     pub(super) refresh: Option<RefreshReport>,

@@ -1,6 +1,7 @@
 //! Tests of the walk over a small type that keeps its things in memory.
 
 mod gates;
+mod guards;
 mod schedules;
 
 use std::collections::BTreeMap;
@@ -9,10 +10,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::catalog::{Catalog, Container, Effect, Gate, Node, Origin, Relation, RelationWord};
-use crate::change::Change;
+use crate::change::{Action, Change};
 use crate::ledger::{MemoryLedger, NothingEnforced};
 use crate::report::{Outcome, Owed, Reason, Totals};
-use crate::resource::{AnyType, Failure, Nature, ObserveError, PlannedRefresh, Refreshed, Reliance, ResourceType, Work};
+use crate::resource::{AnyType, Disruption, Failure, Nature, ObserveError, PlannedRefresh, Refreshed, Reliance, ResourceType, Work};
 use crate::value::{Map, Value};
 
 crate::attributes! {
@@ -113,6 +114,11 @@ impl ResourceType for Thing {
         }
     }
 
+    fn disruption(&self, changes: &[Change], refresh: Option<Effect>) -> Option<Disruption> {
+        let updates = changes.iter().any(|change| change.action == Action::Update);
+        (updates || refresh == Some(Effect::Restart)).then_some(Disruption::Restart)
+    }
+
     fn guards_let(&self, host: &Shelf, _desired: &ThingAttributes) -> Result<bool, Failure> {
         Ok(host.things.lock().unwrap().contains_key("leave"))
     }
@@ -136,6 +142,9 @@ struct Stage {
     filter: Filter,
     ledger: MemoryLedger,
     desk: Option<gates::Desk>,
+    office: Option<guards::Office>,
+    /// Whether an operator permits everything.
+    unguarded: bool,
     patience: Duration,
     workers: usize,
     /// Whether the schedules are open.
@@ -150,19 +159,23 @@ impl Stage {
         for (name, attributes) in things {
             let attributes: Map = attributes.iter().map(|(key, value)| ((*key).to_owned(), Value::from(*value))).collect();
             let address = Address::new("thing", *name);
-            catalog.resources.push(Resource {
-                address,
-                attributes,
-                origin: Origin::default(),
-                container: None,
-                tags: Vec::new(),
-                noop: false,
-                schedule: None,
-            });
+            catalog.resources.push(Resource::new(address, attributes));
         }
         let nature = Nature { refreshable: true, ..Nature::default() };
         let (filter, ledger) = (Filter::default(), MemoryLedger::default());
-        Self { catalog, nature, filter, ledger, desk: None, patience: Duration::ZERO, workers: 4, open: true, stop_after: usize::MAX }
+        Self {
+            catalog,
+            nature,
+            filter,
+            ledger,
+            desk: None,
+            office: None,
+            unguarded: false,
+            patience: Duration::ZERO,
+            workers: 4,
+            open: true,
+            stop_after: usize::MAX,
+        }
     }
 
     fn relate(mut self, first: usize, then: usize, notify: Option<Effect>) -> Self {
@@ -190,8 +203,13 @@ impl Stage {
             concealed: &HashSet::new(),
             gates: self.desk.as_ref().map(|desk| desk as &dyn Gates),
             patience: self.patience,
+            leases: match &self.office {
+                _ if self.unguarded => LeaseSource::NotNeeded,
+                Some(office) => LeaseSource::Asked(office),
+                None => LeaseSource::Nobody("nobody here keeps leases"),
+            },
             opening: &|schedule| (!self.open).then(|| format!("{} later", schedule.name)),
-            stop: &|| host.log().len() >= self.stop_after,
+            stop: &|| host.log().len() >= self.stop_after || self.office.as_ref().is_some_and(guards::Office::stops),
         };
         walk(&run, &mut self.ledger, &mut |_| {})
     }
@@ -257,7 +275,7 @@ fn a_refresh_stays_owed_until_it_succeeds() {
     let mut stage = Stage::new(&[("a", &[]), ("target", &[("habit", "no refresh")])]).relate(0, 1, Some(Effect::Restart));
     assert_eq!(stage.outcomes(&shelf, Mode::Apply), [Outcome::Changed, Outcome::Failed]);
     assert_eq!(stage.ledger.owed().len(), 1);
-    stage.catalog.resources[1].attributes.clear();
+    stage.catalog.resources[1].attributes = std::sync::Arc::default();
     assert_eq!(stage.outcomes(&shelf, Mode::Apply), [Outcome::Unchanged, Outcome::Changed]);
     assert!(stage.ledger.owed().is_empty());
 }
@@ -316,6 +334,34 @@ fn ready_resources_of_a_batching_type_go_together_with_those_behind_them() {
     stage.nature.batch = true;
     assert_eq!(stage.outcomes(&shelf, Mode::Apply), [Outcome::Changed; 3]);
     assert_eq!(shelf.log()[0], "batch a b c");
+}
+
+#[test]
+fn a_batch_whose_things_could_not_be_told_at_first_goes_together_all_the_same() {
+    let shelf = Shelf::default();
+    let behind: &[(&str, &str)] = &[("behind", "first")];
+    let mut stage = Stage::new(&[("first", &[]), ("a", behind), ("b", behind), ("c", behind), ("never", &[("behind", "nobody")])]);
+    for (before, after) in [(0, 1), (0, 2), (1, 3), (2, 4)] {
+        stage = stage.relate(before, after, None);
+    }
+    stage.nature.batch = true;
+    let mut expected = [Outcome::Changed; 5];
+    expected[4] = Outcome::Failed;
+    assert_eq!(stage.outcomes(&shelf, Mode::Apply), expected);
+    assert!(shelf.log().contains(&"batch a b c".to_owned()), "{:?}", shelf.log());
+}
+
+#[test]
+fn a_batch_whose_changes_somebody_else_made_meanwhile_ends_each_of_it_once() {
+    let shelf = Shelf::with(&[("a", 1), ("b", 1), ("c", 1)]);
+    let behind: &[(&str, &str)] = &[("behind", "first")];
+    let mut stage = Stage::new(&[("first", &[]), ("a", behind), ("b", behind), ("c", behind)]);
+    for before in 0..3 {
+        stage = stage.relate(before, before + 1, None);
+    }
+    stage.nature.batch = true;
+    let expected = [Outcome::Changed, Outcome::Unchanged, Outcome::Unchanged, Outcome::Unchanged];
+    assert_eq!(stage.outcomes(&shelf, Mode::Apply), expected);
 }
 
 #[test]
@@ -438,7 +484,7 @@ fn what_cannot_be_refreshed_here_stays_owed() {
     let reports = stage.go(&shelf, Mode::Apply);
     assert_eq!(reports[1].reason, Some(Reason::RefreshOwed { message: "not here".to_owned() }));
     assert_eq!(stage.ledger.owed().len(), 1);
-    stage.catalog.resources[1].attributes.clear();
+    stage.catalog.resources[1].attributes = std::sync::Arc::default();
     assert_eq!(stage.outcomes(&shelf, Mode::Apply), [Outcome::Unchanged, Outcome::Changed]);
     assert!(stage.ledger.owed().is_empty());
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::gates::Answer;
 use super::groups::Groups;
+use super::guards::LeaseAnswer;
 use crate::catalog::Effect;
 use crate::change::{Action, Change};
 use crate::resource::{Failure, ObserveError, Refreshed};
@@ -38,6 +39,10 @@ pub(super) enum Event {
     Answered(Vec<Answer>),
     /// Nothing more will be known of them in this walk.
     NoMoreAnswers,
+    /// What came of leases.
+    Leased(Vec<LeaseAnswer>),
+    /// Nothing more will come of them in this walk.
+    NoMoreLeases,
 }
 
 /// What came of one resource's changes.
@@ -79,7 +84,11 @@ impl<H: ?Sized + Sync> Worker<'_, H> {
             Job::Observe(resource) => Event::Done { observed: self.observe(vec![resource]), applied: Vec::new(), took: took() },
             Job::Converge(resources) => {
                 let mut observed = self.observe(resources);
-                let differing = observed.extract_if(.., |(_, observation)| matches!(observation, Ok(changes) if !changes.is_empty()));
+                // Whether a change is this host's to make may only show in this look.
+                let differs = |(resource, observation): &mut (usize, Observation)| {
+                    matches!(observation, Ok(changes) if !changes.is_empty()) && self.groups.held(*resource).is_none()
+                };
+                let differing = observed.extract_if(.., differs);
                 let members = differing.filter_map(|(resource, observation)| Some((resource, observation.ok()?))).collect();
                 let applied = self.apply(members);
                 Event::Done { observed, applied, took: took() }

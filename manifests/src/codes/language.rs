@@ -91,4 +91,12 @@ codes! { LANGUAGE:
         "A schedule is written `schedule \"night\" range=\"02:00-05:00\" days=\"mon-fri\" timezone=\"Europe/Berlin\"`. Several ranges are several arguments of a child `range`; what ends before it begins ends on the next day. Without `days` it is every day, without `timezone` the host's own clock counts.";
     UNKNOWN_SCHEDULE = "KE0245", "an unknown schedule",
         "A resource or a use names a schedule that no statement `schedule NAME ...` of this host declares.";
+    NOT_PURGEABLE = "KE0246", "a type that cannot be purged",
+        "`purge TYPE max=N` removes what no resource declares. That needs a type whose things can all be listed and removed, such as `user` or `cron`. Files are purged folder by folder: `recurse=#true purge=#true`.";
+    PURGED_TWICE = "KE0247", "a type is purged twice, in different ways",
+        "A host has one `purge` of a type: the same limit, the same names to keep, the same schedule, wherever it stands.";
+    BAD_GUARD = "KE0248", "a guard that cannot be kept to",
+        "A guard is written `guard \"galera\" members=\"{{ groups.db.hosts }}\" max=1 { ready { tcp \"127.0.0.1:3306\" } }`. Its members are hosts of the inventory, and who names it is one of them; `max` is less than their number; `ready` takes what the type `wait` takes, and every member has it looked at on itself; `drain` and `undrain` are commands that take the member out of service before it is interrupted and bring it back, both or none.";
+    UNKNOWN_GUARD = "KE0249", "an unknown guard",
+        "A resource or a use names a guard that no statement `guard NAME ...` of this host declares.";
 }

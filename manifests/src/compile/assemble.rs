@@ -1,15 +1,17 @@
 //! From drafts to the catalog, and the checks of the whole: attributes by the types themselves, then
 //! what resources touch, then the graph.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
+use foldhash::HashMap;
 use keel_engine::attributes::AttributeError;
-use keel_engine::catalog::{Catalog, Container, Origin, Resource};
+use keel_engine::catalog::{Catalog, Container, Origin, PurgeRule, Resource};
 use keel_engine::footprint::Footprint;
 use keel_engine::schema::{Kind, TypeSchema};
 use keel_engine::value::Value;
 
 use super::drafts::{Draft, Drafts};
+use super::sound::Outline;
 use super::{Compiler, Place};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, did_you_mean};
@@ -36,21 +38,40 @@ impl<'s> Compiler<'s> {
         }
         let footprints = self.resources(&mut catalog, &mut origins);
         catalog.prune = std::mem::take(&mut self.prune);
-        catalog.schedules = std::mem::take(&mut self.schedules).into_catalog(&catalog.resources);
+        for purge in std::mem::take(&mut self.purge) {
+            purge.schedule.iter().for_each(|schedule| self.look_for_schedule(schedule));
+            catalog.purge.push(PurgeRule { origin: origins.of(self, purge.place), ..purge.rule });
+        }
+        catalog.schedules = std::mem::take(&mut self.schedules).into_catalog(&catalog);
+        catalog.guards = std::mem::take(&mut self.guards).into_catalog(&catalog);
         catalog.files = origins.files.iter().filter_map(|source| Some(self.site.sources.all.get(*source)?.path.clone())).collect();
         if let Some((footprints, places)) = footprints.filter(|_| !self.stopped) {
-            for finding in footprints::check(&catalog, &footprints) {
-                let mut diagnostic = Diagnostic { labels: Vec::new(), ..finding.diagnostic };
-                for (resource, text) in finding.resources {
-                    if let Some(place) = places.get(resource) {
-                        diagnostic = self.label(diagnostic, *place, &text);
-                    }
-                }
-                diagnostic = self.at_origins(diagnostic, &catalog, &finding.relations);
-                self.say(diagnostic);
-            }
+            self.look_at_the_whole(&catalog, footprints, &places);
         }
         Some(catalog)
+    }
+
+    /// Says what is wrong with the resources together, unless another host's were just so and nothing was.
+    fn look_at_the_whole(&mut self, catalog: &Catalog, footprints: Vec<Arc<Footprint>>, places: &[Place]) {
+        let outline = Outline::of(catalog, footprints);
+        if self.site.sound.has(&outline) {
+            return;
+        }
+        let footprints: Vec<&Footprint> = outline.footprints().collect();
+        let findings = footprints::check(catalog, &footprints);
+        if findings.is_empty() {
+            return self.site.sound.keep(outline);
+        }
+        for finding in findings {
+            let mut diagnostic = Diagnostic { labels: Vec::new(), ..finding.diagnostic };
+            for (resource, text) in finding.resources {
+                if let Some(place) = places.get(resource) {
+                    diagnostic = self.label(diagnostic, *place, &text);
+                }
+            }
+            diagnostic = self.at_origins(diagnostic, catalog, &finding.relations);
+            self.say(diagnostic);
+        }
     }
 
     /// Adds labels for relations, which are known by their origin only.
@@ -66,28 +87,37 @@ impl<'s> Compiler<'s> {
     }
 
     /// Checks every resource. Footprints and places are there only if all could be checked.
-    fn resources(&mut self, catalog: &mut Catalog, origins: &mut Origins) -> Option<(Vec<Footprint>, Vec<Place>)> {
+    fn resources(&mut self, catalog: &mut Catalog, origins: &mut Origins) -> Option<(Vec<Arc<Footprint>>, Vec<Place>)> {
         let drafts: Drafts<'s> = std::mem::take(&mut self.drafts);
         let drafts = drafts.into_vec();
         let mut footprints = Vec::with_capacity(drafts.len());
         let mut places = Vec::with_capacity(drafts.len());
         for mut draft in drafts {
             // Null says that an attribute is not given, also where `defaults` would give it.
-            draft.written.values.retain(|_, value| *value != Value::Null);
+            let mut attributes = Arc::clone(&draft.written.values);
+            if attributes.values().any(|value| matches!(value, Value::Null)) {
+                Arc::make_mut(&mut attributes).retain(|_, value| *value != Value::Null);
+            }
             let resource = Resource {
                 address: draft.address.clone(),
-                attributes: std::mem::take(&mut draft.written.values),
+                attributes,
                 origin: origins.of(self, draft.place),
                 container: draft.container,
                 tags: std::mem::take(&mut draft.marks.tags),
                 noop: draft.marks.noop,
                 schedule: draft.marks.schedule.as_ref().map(|schedule| schedule.name.to_string()),
+                guard: draft.marks.guard.as_ref().map(|guard| guard.name.to_string()),
             };
             if let Some(schedule) = &draft.marks.schedule {
                 self.look_for_schedule(schedule);
             }
+            if let Some(guard) = &draft.marks.guard {
+                self.look_for_guard(guard);
+            }
             places.push(draft.place);
-            match self.site.types.check(&resource) {
+            let check = || self.site.types.check(&resource);
+            let title = draft.declared.as_ref().and_then(|(declared, number)| declared.titles.get(*number));
+            match title.map_or_else(|| check().map(Arc::new), |title| title.footprint(check)) {
                 Ok(footprint) => footprints.push(footprint),
                 // What could not be evaluated would only be said once more, as missing.
                 Err(_) if draft.written.lost => {}

@@ -24,7 +24,7 @@ pub(crate) const SOURCE: &str = "source";
 /// Evaluated attributes with the places they come from.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Written {
-    pub(super) values: Map,
+    pub(super) values: Arc<Map>,
     pub(super) places: Vec<(Arc<str>, Place)>,
     /// Attributes whose value could not be had; what is wrong with them was said.
     pub(super) lost: bool,
@@ -40,10 +40,11 @@ impl Written {
 impl<'s> Compiler<'s> {
     /// Evaluates the attributes of a declaration.
     pub(super) fn attributes(&mut self, attributes: &'s [Attribute], schema: &TypeSchema, frame: &Frame<'s>) -> Written {
-        let mut written = Written { values: Map::with_capacity(attributes.len()), ..Written::default() };
+        let mut written = Written::default();
         if self.purpose == Purpose::Outgoing {
             return written;
         }
+        let mut values = Map::with_capacity(attributes.len());
         let mut content: Option<(&str, Place)> = None;
         for attribute in attributes {
             let name = stands_for(schema, &attribute.name.text);
@@ -57,14 +58,15 @@ impl<'s> Compiler<'s> {
                 self.two_contents(before, first, &attribute.name.text, place);
             }
             match self.attribute(attribute, name, schema, frame) {
-                Some(value) if name == &*attribute.name.text => written.lost |= !self.put(&mut written.values, attribute, value, frame),
+                Some(value) if name == &*attribute.name.text => written.lost |= !self.put(&mut values, attribute, value, frame),
                 Some(value) => {
-                    written.values.insert(name.to_owned(), value);
+                    values.insert(name.to_owned(), value);
                 }
                 None => written.lost = true,
             }
-            written.places.push((Arc::from(name), place));
+            written.places.push((shared_name(attribute, name), place));
         }
+        written.values = Arc::new(values);
         written
     }
 
@@ -141,8 +143,8 @@ impl<'s> Compiler<'s> {
                 let frame = Frame { source: current.source, ..frame.clone() };
                 match self.attribute(attribute, name, schema, &frame) {
                     Some(value) => {
-                        written.values.insert(name.to_owned(), value);
-                        written.places.push((Arc::from(name), frame.place(attribute.name.span)));
+                        Arc::make_mut(&mut written.values).insert(name.to_owned(), value);
+                        written.places.push((shared_name(attribute, name), frame.place(attribute.name.span)));
                     }
                     None => written.lost = true,
                 }
@@ -152,7 +154,7 @@ impl<'s> Compiler<'s> {
         if let Some(defaults) = self.site.data.config.defaults.get(schema.name) {
             for (name, value) in defaults {
                 if schema.attribute(name).is_some() && !written.values.contains_key(name) && !self.has_content(&written, name) {
-                    written.values.insert(name.clone(), value.clone());
+                    Arc::make_mut(&mut written.values).insert(name.clone(), value.clone());
                 }
             }
         }
@@ -163,6 +165,11 @@ impl<'s> Compiler<'s> {
     fn has_content(&self, written: &Written, name: &str) -> bool {
         matches!(name, CONTENT | SOURCE) && (written.values.contains_key(CONTENT) || written.values.contains_key(SOURCE))
     }
+}
+
+/// The name of what an attribute stands for, without a copy where that is its own.
+fn shared_name(attribute: &Attribute, name: &str) -> Arc<str> {
+    if *attribute.name.text == *name { Arc::clone(&attribute.name.text) } else { Arc::from(name) }
 }
 
 /// Whether an attribute of this kind takes files of the site.

@@ -1,13 +1,14 @@
 //! The resources of a catalog while it grows: one by address, with the places they come from.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use keel_engine::address::Address;
 use keel_engine::catalog::Node;
 use keel_engine::value::Map;
 
 use super::attributes::Written;
+use super::declaration::Declared;
 use super::frame::Frame;
 use super::statements::Marks;
 use super::{Compiler, Place};
@@ -19,7 +20,9 @@ use crate::syntax::{Name, Relation, Use};
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) address: Address,
-    pub(super) written: Written,
+    pub(super) written: Arc<Written>,
+    /// Where the attributes come from: a declaration and the number of its title. None once they were changed.
+    pub(super) declared: Option<(Arc<Declared>, usize)>,
     pub(super) marks: Marks,
     pub(super) container: Option<usize>,
     /// The title's place.
@@ -92,20 +95,24 @@ impl<'s> Compiler<'s> {
     pub(super) fn declare(
         &mut self,
         type_name: &'s Name,
-        title: &Arc<str>,
-        written: &Written,
+        (declared, number): (&Arc<Declared>, usize),
         marks: &Marks,
         place: Place,
         frame: &Frame<'s>,
     ) -> Option<Node> {
+        let title = &declared.titles.get(number)?.text;
+        let written = &declared.written;
         let address = Address { type_name: Arc::clone(&type_name.text), title: Arc::clone(title) };
         let Some(position) = self.drafts.find(&address) else {
-            let (written, marks) = (written.clone(), marks.clone());
-            let draft = Draft { address, written, marks, container: frame.container, place, overridden: None };
+            let (written, marks, declared) = (Arc::clone(written), marks.clone(), Some((Arc::clone(declared), number)));
+            let draft = Draft { address, written, declared, marks, container: frame.container, place, overridden: None };
             return Some(Node::Resource(self.drafts.add(&type_name.text, draft)));
         };
         let draft = self.drafts.all.get_mut(position)?;
-        let same = draft.written.values == written.values && draft.marks.noop == marks.noop && draft.marks.schedule == marks.schedule;
+        let same = draft.written.values == written.values
+            && draft.marks.noop == marks.noop
+            && draft.marks.schedule == marks.schedule
+            && draft.marks.guard == marks.guard;
         if same || draft.written.lost || written.lost {
             for tag in &marks.tags {
                 if !draft.marks.tags.contains(tag) {
@@ -127,7 +134,7 @@ impl<'s> Compiler<'s> {
                 differing.push(name);
             }
         }
-        let what = if differing.is_empty() { "noop` or `schedule".to_owned() } else { differing.join("`, `") };
+        let what = if differing.is_empty() { "noop`, `schedule` or `guard".to_owned() } else { differing.join("`, `") };
         let message = format!("{} is declared twice, with different `{what}`", draft.address);
         let first = draft.place;
         let diagnostic = self.label(Diagnostic::error(codes::DUPLICATE_RESOURCE, message), place, "again here");
@@ -157,13 +164,16 @@ impl<'s> Compiler<'s> {
             if change.marks.schedule.is_some() {
                 draft.marks.schedule = change.marks.schedule;
             }
+            if change.marks.guard.is_some() {
+                draft.marks.guard = change.marks.guard;
+            }
             for tag in change.marks.tags {
                 if !draft.marks.tags.contains(&tag) {
                     draft.marks.tags.push(tag);
                 }
             }
-            draft.written.lost |= change.written.lost;
-            override_attributes(&mut draft.written, change.written);
+            draft.declared = None;
+            override_attributes(Arc::make_mut(&mut draft.written), change.written);
         }
     }
 }
@@ -171,12 +181,14 @@ impl<'s> Compiler<'s> {
 /// Replaces attributes; a new content takes the place of an old source, and the other way round.
 fn override_attributes(written: &mut Written, change: Written) {
     use super::attributes::{CONTENT, SOURCE};
+    let values = Arc::make_mut(&mut written.values);
     if change.values.contains_key(CONTENT) {
-        written.values.shift_remove(SOURCE);
+        values.shift_remove(SOURCE);
     }
     if change.values.contains_key(SOURCE) {
-        written.values.shift_remove(CONTENT);
+        values.shift_remove(CONTENT);
     }
-    written.values.extend(change.values);
+    values.extend(Arc::unwrap_or_clone(change.values));
+    written.lost |= change.lost;
     written.places.splice(0..0, change.places);
 }

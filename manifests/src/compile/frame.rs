@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::compile::Place;
-use crate::compile::schedules::ScheduleName;
+use crate::compile::mention::Mention;
 use crate::scope::Scope;
 use crate::syntax::{Span, Statement, TypeDefaults};
 
@@ -27,7 +27,9 @@ pub(super) struct Frame<'s> {
     /// Whether a use around it is `noop`.
     pub(super) noop: bool,
     /// The schedule of the nearest use around it that has one.
-    pub(super) schedule: Option<ScheduleName>,
+    pub(super) schedule: Option<Mention>,
+    /// The guard of the nearest use around it that has one.
+    pub(super) guard: Option<Mention>,
     /// How many blocks it stands in.
     pub(super) depth: usize,
 }

@@ -10,8 +10,9 @@ use super::relations::{Targets, effect_of};
 use super::{Compiler, Place, Purpose};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
+use crate::host_reads::reading_for;
 use crate::site::Site;
-use crate::syntax::{Assignment, Extras, RelationPlace, Statement};
+use crate::syntax::{Assignment, Extras, Relation, RelationPlace, Statement};
 use crate::workers::for_each;
 
 /// A relation that makes a thing of another host wait for one of this.
@@ -84,6 +85,7 @@ struct Pass {
 impl<'s> Compiler<'s> {
     /// The first pass: who waits for this host's things.
     fn outgoing_of(site: &'s Site, host: &str) -> Pass {
+        let _reader = site.data.inventory.host_id(host).map(reading_for);
         let Ok((mut compiler, scope)) = Self::new(site, host, Purpose::Outgoing) else { return Pass::default() };
         compiler.roots(&scope);
         compiler.apply_overrides();
@@ -176,10 +178,17 @@ fn declaring_hosts(site: &Site) -> Vec<String> {
 
 /// Whether a `before` or `notify` to other hosts stands in statements, or in one of the modules that they use.
 pub(crate) fn points_elsewhere(statements: &[Statement], modules: &BTreeSet<&str>) -> bool {
-    let declares = |extras: &Extras| {
-        let mut relations = extras.relations.iter();
-        relations.any(|relation| is_forward(relation.word) && relation.place != RelationPlace::Here)
-    };
+    any_relation(statements, modules, |relation| is_forward(relation.word) && relation.place != RelationPlace::Here)
+}
+
+/// Whether a relation to other hosts, whichever way it leads, stands in statements.
+pub(crate) fn relates_hosts(statements: &[Statement]) -> bool {
+    any_relation(statements, &BTreeSet::new(), |relation| relation.place != RelationPlace::Here)
+}
+
+/// Whether such a relation stands in statements, or one of these modules is used there.
+fn any_relation(statements: &[Statement], modules: &BTreeSet<&str>, wanted: impl Fn(&Relation) -> bool) -> bool {
+    let declares = |extras: &Extras| extras.relations.iter().any(&wanted);
     let mut open: Vec<&Statement> = statements.iter().collect();
     while let Some(statement) = open.pop() {
         let found = match statement {

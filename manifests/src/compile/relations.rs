@@ -1,7 +1,6 @@
 //! Relations: remembered while the manifests are walked, resolved when everything is declared.
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashSet};
 use keel_engine::address::Address;
 use keel_engine::catalog::{Effect, Gate, Node, Relation, RelationWord};
 
@@ -133,7 +132,7 @@ impl<'s> Compiler<'s> {
     /// Resolves everything remembered.
     pub(super) fn resolve_relations(&mut self) -> Resolved {
         let Resolved { mut relations, mut gates } = Resolved::default();
-        let mut seen = HashSet::new();
+        let mut seen = HashSet::default();
         let containers = self.containers.iter().enumerate().rev().map(|(position, container)| (container.module, position));
         let mut targets = Targets { containers: containers.collect(), dangling: 0 };
         let mut all = std::mem::take(&mut self.relations);

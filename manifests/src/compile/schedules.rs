@@ -1,41 +1,32 @@
 //! Schedules: declared by name, for the whole host, and named by resources and uses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use keel_engine::catalog::Resource;
+use keel_engine::catalog::Catalog;
 use keel_engine::schedule::{DayRange, Days, Schedule};
 
 use super::frame::Frame;
+use super::mention::Mention;
 use super::{Compiler, Place};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::syntax::{self, Literal};
 
-/// The name of a schedule where something has it.
-#[derive(Debug, Clone)]
-pub(super) struct ScheduleName {
-    pub(super) name: Arc<str>,
-    pub(super) place: Place,
-}
-
-/// Two resources have the same schedule, wherever each says so.
-impl PartialEq for ScheduleName {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
 /// All schedules of a host, by name, with the place of the name.
 #[derive(Default)]
 pub(super) struct Schedules {
     declared: BTreeMap<Arc<str>, (Schedule, Place)>,
+    /// Names whose declaration was refused: who has them is not told that there is no such schedule.
+    refused: BTreeSet<Arc<str>>,
 }
 
 impl Schedules {
-    /// Those that resources have.
-    pub(super) fn into_catalog(self, resources: &[Resource]) -> Vec<Schedule> {
-        let is_used = |schedule: &Schedule| resources.iter().any(|resource| resource.schedule.as_ref() == Some(&schedule.name));
+    /// Those that resources and rules have.
+    pub(super) fn into_catalog(self, catalog: &Catalog) -> Vec<Schedule> {
+        let resources = catalog.resources.iter().map(|resource| &resource.schedule);
+        let named: BTreeSet<&String> = resources.chain(catalog.purge.iter().map(|rule| &rule.schedule)).flatten().collect();
+        let is_used = |schedule: &Schedule| named.contains(&schedule.name);
         self.declared.into_values().map(|(schedule, _)| schedule).filter(is_used).collect()
     }
 }
@@ -44,8 +35,11 @@ impl<'s> Compiler<'s> {
     /// Declares a schedule. Declared again with the same hours it is the same one.
     pub(super) fn add_schedule(&mut self, declared: &'s syntax::Schedule, frame: &Frame<'s>) {
         let place = frame.place(declared.name.span);
-        let Some(schedule) = self.schedule(declared, frame) else { return };
         let name = Arc::clone(&declared.name.text);
+        let Some(schedule) = self.schedule(declared, frame) else {
+            self.schedules.refused.insert(name);
+            return;
+        };
         let Some((first, first_place)) = self.schedules.declared.get(&name) else {
             self.schedules.declared.insert(name, (schedule, place));
             return;
@@ -85,8 +79,8 @@ impl<'s> Compiler<'s> {
     }
 
     /// Says so if a resource names a schedule that nobody declares.
-    pub(super) fn look_for_schedule(&mut self, named: &ScheduleName) {
-        if self.schedules.declared.contains_key(&named.name) {
+    pub(super) fn look_for_schedule(&mut self, named: &Mention) {
+        if self.schedules.declared.contains_key(&named.name) || self.schedules.refused.contains(&named.name) {
             return;
         }
         let near = did_you_mean(&named.name, self.schedules.declared.keys().map(|name| &**name));

@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use keel_engine::catalog::PruneRule;
 use keel_engine::value::Value;
 
 use super::drafts::PendingOverride;
 use super::frame::Frame;
-use super::schedules::ScheduleName;
+use super::mention::Mention;
 use super::{Compiler, RESOURCES_MAX};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::scope::{Local, Scope};
-use crate::syntax::{Data, For, If, Let, Literal, Name, Override, Prune, Resource, Say, Scalar, Statement};
+use crate::syntax::{Data, For, If, Let, Literal, Name, Override, Resource, Say, Scalar, Statement};
 
 /// How many blocks may stand in one another, across modules.
 const BLOCK_DEPTH_MAX: usize = 256;
@@ -31,6 +30,7 @@ impl<'s> Compiler<'s> {
                 tags: Arc::from([]),
                 noop: false,
                 schedule: None,
+                guard: None,
                 depth: 0,
             };
             self.body(&root.manifest.statements, &frame);
@@ -58,7 +58,9 @@ impl<'s> Compiler<'s> {
                 Statement::Override(change) => self.remember_override(change, &frame),
                 Statement::Say(say) => self.pass_on(say, &frame),
                 Statement::Prune(prune) => self.add_prune(prune, &frame),
+                Statement::Purge(purge) => self.add_purge(purge, &frame),
                 Statement::Schedule(schedule) => self.add_schedule(schedule, &frame),
+                Statement::Guard(guard) => self.add_guard(guard, &frame),
                 Statement::Module(_) | Statement::Defaults(_) => {}
             }
         }
@@ -156,16 +158,13 @@ impl<'s> Compiler<'s> {
     }
 
     fn resource(&mut self, declared: &'s Resource, frame: &Frame<'s>) {
-        if !self.holds(declared.extras.when.as_ref(), frame) {
+        let evaluated = self.declared(declared, frame);
+        if evaluated.titles.is_empty() {
             return;
         }
-        // Unknown types were reported when the site was loaded.
-        let Some(schema) = self.site.schema(&declared.type_name.text) else { return };
-        let written = self.attributes(&declared.attributes, schema, frame);
-        let written = self.with_defaults(written, schema, frame);
         let Some(extras) = self.extras(&declared.extras, frame) else { return };
-        for title in &declared.titles {
-            let Some(text) = self.title(title, frame) else { continue };
+        for (number, title) in evaluated.titles.iter().enumerate() {
+            let Some(title) = declared.titles.get(title.position) else { continue };
             if self.drafts.len() >= RESOURCES_MAX {
                 self.stopped = true;
                 let message = format!("the catalog has more than {RESOURCES_MAX} resources");
@@ -177,7 +176,7 @@ impl<'s> Compiler<'s> {
                 );
             }
             let place = frame.place(title.span);
-            let Some(node) = self.declare(&declared.type_name, &text, &written, &extras, place, frame) else { continue };
+            let Some(node) = self.declare(&declared.type_name, (&evaluated, number), &extras, place, frame) else { continue };
             self.remember_relations(node, &declared.extras.relations, frame);
         }
     }
@@ -204,15 +203,6 @@ impl<'s> Compiler<'s> {
         let diagnostic = Diagnostic { severity, ..Diagnostic::error(code, text) };
         let diagnostic = self.label(diagnostic, frame.place(say.span), "says the manifest");
         self.say(diagnostic);
-    }
-
-    fn add_prune(&mut self, prune: &Prune, frame: &Frame<'s>) {
-        let module = frame.container.and_then(|container| self.containers.get(container)).map(|container| container.module.to_owned());
-        let type_name = prune.type_name.as_ref().map(|name| name.text.to_string());
-        let rule = PruneRule { type_name, module, max: prune.max as usize };
-        if !self.prune.contains(&rule) {
-            self.prune.push(rule);
-        }
     }
 
     /// Whether a `when` holds; without one everything does.
@@ -248,7 +238,7 @@ impl<'s> Compiler<'s> {
         Some(Local::of(&value, &frame.scope))
     }
 
-    /// The names of tags, whether the resource is `noop`, and its schedule.
+    /// The names of tags, whether the resource is `noop`, its schedule and its guard.
     pub(super) fn extras(&mut self, extras: &'s crate::syntax::Extras, frame: &Frame<'s>) -> Option<Marks> {
         let mut tags: Vec<String> = frame.tags.to_vec();
         for tag in &extras.tags {
@@ -268,14 +258,17 @@ impl<'s> Compiler<'s> {
                 }
             },
         };
-        let schedule = match &extras.schedule {
-            None => frame.schedule.clone(),
-            Some(literal) => {
-                let name = Arc::from(self.public_text(literal, "the name of a schedule", frame)?);
-                Some(ScheduleName { name, place: frame.place(literal.span) })
-            }
-        };
-        Some(Marks { tags, noop, schedule })
+        let schedule = self.mention(extras.schedule.as_ref(), "the name of a schedule", frame.schedule.as_ref(), frame)?;
+        let guard = self.mention(extras.guard.as_ref(), "the name of a guard", frame.guard.as_ref(), frame)?;
+        Some(Marks { tags, noop, schedule, guard })
+    }
+
+    /// What is named here, or else around it. The outer `None` stands for an error that was said.
+    #[allow(clippy::option_option, reason = "an error is not the absence of a name")]
+    fn mention(&mut self, named: Option<&'s Literal>, what: &str, around: Option<&Mention>, frame: &Frame<'s>) -> Option<Option<Mention>> {
+        let Some(literal) = named else { return Some(around.cloned()) };
+        let name = Arc::from(self.public_text(literal, what, frame)?);
+        Some(Some(Mention { name, place: frame.place(literal.span) }))
     }
 }
 
@@ -284,5 +277,6 @@ impl<'s> Compiler<'s> {
 pub(super) struct Marks {
     pub(super) tags: Vec<String>,
     pub(super) noop: bool,
-    pub(super) schedule: Option<ScheduleName>,
+    pub(super) schedule: Option<Mention>,
+    pub(super) guard: Option<Mention>,
 }

@@ -80,6 +80,7 @@ impl<'s> Compiler<'s> {
             tags: Arc::from(marks.tags),
             noop: marks.noop,
             schedule: marks.schedule,
+            guard: marks.guard,
             depth: frame.depth,
         };
         self.body(&module.body, &inside);

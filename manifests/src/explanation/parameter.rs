@@ -29,9 +29,21 @@ impl Site {
     /// Fails if the variable cannot be evaluated.
     pub fn explain(&self, host: &str, key: &str) -> Result<Option<Explanation>, EvalError> {
         let Some(explanation) = self.data().explain(host, key)? else { return Ok(None) };
-        let Some((place, module, parameter)) = self.parameter(key) else { return Ok(Some(explanation)) };
+        let (whole, inside) = split_parameter(key);
+        let Some((place, module, parameter)) = self.parameter(whole) else { return Ok(Some(explanation)) };
         let usage = Compiler::usage_of(self, host, module);
-        Ok(Some(self.explain_parameter(explanation, (place, module, parameter), usage)))
+        let Some(inside) = inside else {
+            return Ok(Some(self.explain_parameter(explanation, (place, module, parameter), usage)));
+        };
+        // Where variables say it, each of them is asked for this very key.
+        let is_given = usage.as_ref().is_some_and(|usage| usage.used.arguments.iter().any(|given| given.name.text == parameter.name.text));
+        let variable = if is_given { None } else { Some(explanation).filter(|explanation| explanation.value.is_some()) };
+        let Some(of_whole) = self.data().explain(host, whole)? else { return Ok(None) };
+        let explained = self.explain_parameter(of_whole, (place, module, parameter), usage);
+        Ok(Some(match variable {
+            Some(variable) => Explanation { parameter: explained.parameter, ..variable },
+            None => narrowed(explained, key, inside),
+        }))
     }
 
     /// The names that one which nothing has could be meant for: the host's variables, or for a dotted name
@@ -113,6 +125,30 @@ impl Site {
     }
 }
 
+/// `module.parameter` of a dotted name, and what of the parameter's value is meant.
+fn split_parameter(key: &str) -> (&str, Option<&str>) {
+    let dots = key.match_indices('.').nth(1);
+    match dots.and_then(|(at, _)| Some((key.get(..at)?, key.get(at + 1..)?))) {
+        Some((whole, inside)) => (whole, Some(inside)),
+        None => (key, None),
+    }
+}
+
+/// What is said of a key inside of a parameter's value; nothing where there is no such key.
+fn narrowed(whole: Explanation, key: &str, inside: &str) -> Explanation {
+    let step = |value: Value, name: &str| if let Value::Map(map) = value { map.get(name).cloned() } else { None };
+    let at = |value: &Value| inside.split('.').try_fold(value.clone(), step);
+    let value = whole.value.as_ref().and_then(at);
+    let candidate = |candidate: Candidate| match &candidate.value {
+        Value::Map(_) => at(&candidate.value).map(|value| Candidate { value, ..candidate }),
+        // An expression makes the whole of it.
+        _ => Some(candidate),
+    };
+    let candidates = whole.candidates.into_iter().filter_map(candidate).collect();
+    let parameter = whole.parameter.filter(|_| value.is_some());
+    Explanation { key: key.to_owned(), candidates, value, parameter, ..whole }
+}
+
 /// A value before anything in it is evaluated; a secret by its name.
 fn as_written(data: &Data) -> Value {
     let table = |entries: &[Attribute]| {
@@ -154,6 +190,14 @@ mod tests {
     struct NoTypes;
 
     impl Types for NoTypes {
+        fn can_purge(&self, _type_name: &str) -> bool {
+            false
+        }
+
+        fn is_of_cluster(&self, _type_name: &str) -> bool {
+            false
+        }
+
         fn schemas(&self) -> &[TypeSchema] {
             &[]
         }

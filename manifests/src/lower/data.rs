@@ -47,7 +47,7 @@ impl Lowerer<'_> {
         Some(Literal { scalar, mark, span })
     }
 
-    fn scalar(&mut self, entry: &KdlEntry) -> Option<Scalar> {
+    pub(super) fn scalar(&mut self, entry: &KdlEntry) -> Option<Scalar> {
         let octal = entry.format().is_some_and(|format| format.value_repr.trim_start_matches(['+', '-']).starts_with("0o"));
         Some(match entry.value() {
             KdlValue::Null => Scalar::Null,

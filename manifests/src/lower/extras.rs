@@ -1,4 +1,4 @@
-//! What resources and uses have beside their attributes: relations, conditions, tags, `noop`, schedules.
+//! What resources and uses have beside their attributes: relations, conditions, tags, `noop`, schedules, guards.
 
 use kdl::{KdlEntry, KdlIdentifier, KdlNode};
 use keel_engine::catalog::RelationWord;
@@ -10,7 +10,7 @@ use crate::diagnostic::did_you_mean;
 use crate::syntax::{Extras, Literal, Mark, Name, Reference, Relation, RelationPlace, Scalar};
 
 /// Words that are never attributes or parameters.
-pub(crate) const EXTRA_WORDS: [&str; 8] = ["require", "before", "notify", "subscribe", "when", "tag", "noop", "schedule"];
+pub(crate) const EXTRA_WORDS: [&str; 9] = ["require", "before", "notify", "subscribe", "when", "tag", "noop", "schedule", "guard"];
 
 /// What a relation can have as properties.
 const RELATION_PROPERTIES: [&str; 5] = ["host", "group", "on", "optional", "effect"];
@@ -94,6 +94,7 @@ impl Lowerer<'_> {
             "when" => &mut extras.when,
             "noop" => &mut extras.noop,
             "schedule" => &mut extras.schedule,
+            "guard" => &mut extras.guard,
             _ => return extras.tags.push(literal),
         };
         let first = slot.as_ref().map(|first| first.span);
@@ -142,7 +143,7 @@ impl Lowerer<'_> {
         (!targets.is_empty()).then(|| Relation { word, targets, place, optional, effect, span: parts.name_range().into() })
     }
 
-    fn effect(&mut self, parts: &Parts<'_>) -> Option<Name> {
+    pub(super) fn effect(&mut self, parts: &Parts<'_>) -> Option<Name> {
         let literal = self.property(parts, "effect")?;
         match literal.scalar.as_text() {
             Some(text) if matches!(&**text, "reload" | "restart") => Some(Name { text: text.clone(), span: literal.span }),

@@ -37,7 +37,6 @@ impl Lowerer<'_> {
         }
         if ranges.is_empty() {
             self.error(codes::MISSING_NAME, "a schedule needs `range`, the hours in which changes are made", parts.name_range(), FORM);
-            return None;
         }
         Some(Schedule { name: name?, ranges, days, timezone })
     }

@@ -42,7 +42,8 @@ impl Source {
         let line = self.lines.partition_point(|start| *start as usize <= offset).max(1);
         let start = self.lines.get(line - 1).map_or(0, |start| *start as usize);
         let before = self.text.get(start..offset.min(self.text.len())).unwrap_or_default();
-        let column = String::from_utf8_lossy(before).chars().count() + 1;
+        let characters = if before.is_ascii() { before.len() } else { String::from_utf8_lossy(before).chars().count() };
+        let column = characters + 1;
         (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
     }
 

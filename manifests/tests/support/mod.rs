@@ -1,6 +1,8 @@
 //! What the tests of whole sites share: a few resource types that look like the real ones, and how
 //! diagnostics and catalogs are printed.
 
+pub(crate) mod chance;
+
 use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -112,7 +114,7 @@ keel_engine::attributes! {
         /// The primary group.
         pub gid: Option<String>,
         /// The password's hash.
-        pub password: Option<Text>,
+        [secret] pub password: Option<Text>,
     }
 }
 
@@ -121,6 +123,18 @@ keel_engine::attributes! {
     pub(crate) struct Group: "group" {
         /// Its name.
         [title] pub name: String,
+    }
+}
+
+keel_engine::attributes! {
+    /// Something that is waited for.
+    pub(crate) struct Wait: "wait" {
+        /// Its name.
+        [title] pub name: String,
+        /// A port.
+        pub tcp: Option<String>,
+        /// A command.
+        pub command: Vec<String>,
     }
 }
 
@@ -134,6 +148,16 @@ keel_engine::attributes! {
     }
 }
 
+keel_engine::attributes! {
+    /// A setting of a whole cluster.
+    pub(crate) struct ClusterSetting: "cluster_setting" {
+        /// Its name.
+        [title] pub name: String,
+        /// Its value.
+        pub value: String,
+    }
+}
+
 /// The types as the compiler sees them.
 pub(crate) struct FakeTypes {
     schemas: Vec<TypeSchema>,
@@ -143,11 +167,29 @@ pub(crate) struct FakeTypes {
 pub(crate) fn types() -> &'static FakeTypes {
     static TYPES: OnceLock<FakeTypes> = OnceLock::new();
     TYPES.get_or_init(|| FakeTypes {
-        schemas: vec![File::schema(), Package::schema(), Service::schema(), Ini::schema(), User::schema(), Group::schema(), Line::schema()],
+        schemas: vec![
+            File::schema(),
+            Package::schema(),
+            Service::schema(),
+            Ini::schema(),
+            User::schema(),
+            Group::schema(),
+            Line::schema(),
+            ClusterSetting::schema(),
+            Wait::schema(),
+        ],
     })
 }
 
 impl Types for FakeTypes {
+    fn can_purge(&self, type_name: &str) -> bool {
+        matches!(type_name, "user" | "group")
+    }
+
+    fn is_of_cluster(&self, type_name: &str) -> bool {
+        type_name == "cluster_setting"
+    }
+
     fn schemas(&self) -> &[TypeSchema] {
         &self.schemas
     }
@@ -171,7 +213,9 @@ impl Types for FakeTypes {
             "package" => Package::from_attributes(title, attributes).map(|_| key("package"))?,
             "service" => Service::from_attributes(title, attributes).map(|_| key("unit"))?,
             "user" => User::from_attributes(title, attributes).map(|_| key("user"))?,
+            "cluster_setting" => ClusterSetting::from_attributes(title, attributes).map(|_| key("cluster"))?,
             "group" => Group::from_attributes(title, attributes).map(|_| key("group"))?,
+            "wait" => Wait::from_attributes(title, attributes).map(|_| Footprint::default())?,
             "ini" => {
                 let ini = Ini::from_attributes(title, attributes)?;
                 let keys = ini.section.iter().flat_map(|(section, keys)| keys.keys().map(move |key| format!("{section}/{key}")));
@@ -206,6 +250,27 @@ pub(crate) fn check(files: Arc<dyn SiteFiles + Send + Sync>) -> (Vec<Diagnostic>
         diagnostics.extend(site.check_fleet(&catalogs));
     }
     (diagnostics, catalogs)
+}
+
+/// What is probably not meant in a site that compiles, with the levels that it asks for.
+pub(crate) fn lint(files: Arc<dyn SiteFiles + Send + Sync>) -> Vec<Diagnostic> {
+    let (site, mut found) = Site::load(files, LoadOptions { extent: Extent::All, ..LoadOptions::default() }, types());
+    let Some(site) = site else { return found };
+    found.extend(site.lint());
+    let mut parts = Vec::new();
+    for compiled in site.hosts().map(|host| site.compile(host)) {
+        let Some(catalog) = compiled.catalog else { continue };
+        parts.push((catalog.host.clone(), site.cluster_part(&catalog, &compiled.contents)));
+        for mut diagnostic in site.lint_catalog(&catalog) {
+            diagnostic.host = None;
+            if !found.contains(&diagnostic) {
+                found.push(diagnostic);
+            }
+        }
+    }
+    let parts: Vec<_> = parts.iter().map(|(host, part)| (host.as_str(), part)).collect();
+    found.extend(site.lint_clusters(&parts));
+    site.levelled(found)
 }
 
 /// Prints diagnostics as an editor would want them, without colours.
@@ -248,11 +313,14 @@ pub(crate) fn print_catalog(catalog: &Catalog) -> String {
         if let Some(schedule) = &resource.schedule {
             write!(out, " at {schedule}").unwrap();
         }
+        if let Some(guard) = &resource.guard {
+            write!(out, " under {guard}").unwrap();
+        }
         if !resource.tags.is_empty() {
             write!(out, " tagged {}", resource.tags.join(", ")).unwrap();
         }
         writeln!(out, "{}", if resource.noop { " noop" } else { "" }).unwrap();
-        for (name, value) in &resource.attributes {
+        for (name, value) in resource.attributes.iter() {
             writeln!(out, "    {name} = {:?}", value.to_string()).unwrap();
         }
     }
@@ -264,9 +332,16 @@ pub(crate) fn print_catalog(catalog: &Catalog) -> String {
     for gate in &catalog.gates {
         writeln!(out, "  {} {} {} on {}", address(gate.node), gate.word, gate.target, gate.host).unwrap();
     }
+    for guard in &catalog.guards {
+        writeln!(out, "  guard {}: {guard}", guard.name).unwrap();
+    }
     for rule in &catalog.prune {
         let type_name = rule.type_name.as_deref().unwrap_or("everything");
         writeln!(out, "  prune {type_name} of {} up to {}", rule.module.as_deref().unwrap_or("all modules"), rule.max).unwrap();
+    }
+    for rule in &catalog.purge {
+        let schedule = rule.schedule.as_ref().map(|name| format!(", schedule {name}")).unwrap_or_default();
+        writeln!(out, "  purge {} up to {}, keep {:?}, tags {:?}{schedule}", rule.type_name, rule.max, rule.keep, rule.tags).unwrap();
     }
     out
 }

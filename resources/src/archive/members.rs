@@ -1,12 +1,13 @@
 //! What is in an archive, and whether it may be unpacked.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 /// An archive whose content is as many times its own size is made to fill disks.
 const RATIO_MAX: u64 = 1000;
 /// Up to this many bytes no ratio matters.
 const HARMLESS_BYTES: u64 = 64 << 20;
+/// How deep directories may lie in each other: who walks through them keeps each one open.
+const DEPTH_MAX: usize = 100;
 
 /// What an entry of an archive is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,8 +77,10 @@ pub(super) fn check(members: &[Member], archive_bytes: u64) -> Result<(), String
 
 fn check_member(member: &Member, names: &BTreeSet<&str>, links: &BTreeSet<&str>) -> Result<(), String> {
     let name = &member.name;
-    if depth(name).is_none() {
-        return Err(format!("{name} lies outside the folder"));
+    match depth(name) {
+        None => return Err(format!("{name} lies outside the folder")),
+        Some(deep) if deep > DEPTH_MAX => return Err(format!("it is more than {DEPTH_MAX} directories deep")),
+        Some(_) => {}
     }
     if member.is_setuid {
         return Err(format!("{name} would run with somebody else's rights (setuid or setgid)"));
@@ -118,40 +121,6 @@ fn depth(name: &str) -> Option<usize> {
     })
 }
 
-/// Where members end up below the folder, once this many leading names are taken off.
-pub(super) fn places(members: &[Member], strip: usize) -> Vec<PathBuf> {
-    let place = |member: &Member| {
-        let parts: Vec<String> =
-            normal(&member.name).split('/').filter(|part| !matches!(*part, "" | ".")).skip(strip).map(unescape).collect();
-        (!parts.is_empty()).then(|| parts.iter().collect())
-    };
-    members.iter().filter_map(place).collect()
-}
-
-/// A name as it is on disk: what tar prints as `\n`, `\\` or `\001`.
-fn unescape(name: &str) -> String {
-    let mut out = String::new();
-    let mut rest = name.chars();
-    while let Some(c) = rest.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        match rest.next() {
-            Some('n') => out.push('\n'),
-            Some('t') => out.push('\t'),
-            Some('r') => out.push('\r'),
-            Some(digit) if digit.is_digit(8) => {
-                let octal: String = std::iter::once(digit).chain(rest.by_ref().take(2)).collect();
-                out.extend(u32::from_str_radix(&octal, 8).ok().and_then(char::from_u32));
-            }
-            Some(other) => out.push(other),
-            None => out.push('\\'),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,6 +153,7 @@ mod tests {
         let refused = |lines: &[&str]| verdict(lines).unwrap_err();
         assert!(refused(&["-rw-r--r-- ../x"]).contains("outside"));
         assert!(refused(&["-rw-r--r-- a/../../x"]).contains("outside"));
+        assert!(refused(&[&format!("-rw-r--r-- {}x", "a/".repeat(100))]).contains("more than 100"));
         assert!(refused(&["-rw-r--r-- /etc/passwd"]).contains("outside"));
         assert!(refused(&["lrwxrwxrwx a -> /etc"]).contains("points outside"));
         assert!(refused(&["lrwxrwxrwx a/b -> ../../etc"]).contains("points outside"));
@@ -198,12 +168,5 @@ mod tests {
         let bomb = parse_listing("-rw-r--r-- 0/0 10000000000 2024-01-01 00:00:00 x").unwrap();
         assert!(check(&bomb, 1_000_000).unwrap_err().contains("would become 10000000000"));
         assert_eq!(check(&bomb, 100_000_000), Ok(()));
-    }
-
-    #[test]
-    fn places_are_real_names_without_the_leading_ones() {
-        let members =
-            parse_listing("drwxr-xr-x 0/0 0 2024-01-01 00:00:00 ./a/\n-rw-r--r-- 0/0 0 2024-01-01 00:00:00 ./a/b\\nc\\\\/d\\001").unwrap();
-        assert_eq!(places(&members, 1), [PathBuf::from("b\nc\\/d\u{1}")]);
     }
 }

@@ -17,12 +17,12 @@ use keel_engine::text::Text;
 use keel_engine::value::Value;
 
 use crate::host::command::Command;
-use crate::host::{Backup, Host, NewFile, Ownership};
+use crate::host::{Backup, Host, NewFile, Ownership, Staging, TREE};
 
 /// The file in the folder that says which archive was unpacked there.
 const MARK: &str = ".keel-archive";
-/// The archive itself while it is unpacked, where it comes from the site or the network.
-const PART: &str = ".keel-archive.part";
+/// The archive itself in the staging, where nobody else can change it once it was looked at.
+const ARCHIVE: &str = "archive";
 /// What the list of an archive may be long.
 const LISTING_BYTES_MAX: usize = 64 << 20;
 
@@ -56,7 +56,8 @@ attributes! {
     /// their own tools unpack them, in an `exec` with `creates`.
     ///
     /// All of it is looked at before anything is written: what leads out of the folder, devices,
-    /// setuid programs and bombs are refused. Which archive was unpacked is kept in the folder, in
+    /// setuid programs and bombs are refused. It is unpacked out of everybody's reach, made to last, and only
+    /// then put into the folder, each file whole. Which archive was unpacked is kept in the folder, in
     /// `.keel-archive`; another archive is unpacked over it. Files belong to whoever runs this unless
     /// `owner` and `group` say otherwise, whatever the archive says.
     ///
@@ -82,11 +83,11 @@ attributes! {
         /// The name to log in with where `password` is given.
         pub username: Option<String>,
         /// The password or token for an `https://` address; may be a secret. It goes to that host alone.
-        pub password: Option<Text>,
+        [secret] pub password: Option<Text>,
         /// The proxy for an archive from the network, such as `http://proxy:3128`. Not given: none.
-        pub proxy: Option<String>,
+        [how] pub proxy: Option<String>,
         /// How long fetching and unpacking may each take; at least a second.
-        pub timeout: Span = Span(Duration::from_secs(900)),
+        [how] pub timeout: Span = Span(Duration::from_secs(900)),
     }
     check |desired| {
         let mut errors = Vec::new();
@@ -210,9 +211,7 @@ impl ResourceType for ArchiveType {
         if host.stat_followed(archive.path.as_path())?.is_none() {
             host.create_folder(archive.path.as_path(), Ownership { mode: Some(0o755), ..Ownership::default() })?;
         }
-        let result = unpack(host, archive);
-        host.remove(archive.inside(PART))?;
-        result?;
+        unpack(host, archive)?;
         let mark = format!("{}\n", work.observed.identity);
         host.replace(archive.inside(MARK), &NewFile { backup: Backup::None, ..NewFile::of(mark.as_bytes()) })
     }
@@ -237,77 +236,59 @@ impl ResourceType for ArchiveType {
 
 /// Gets the archive, checks it and all that is in it, and only then unpacks it.
 fn unpack(host: &Host, archive: &Archive) -> Result<(), Failure> {
-    let ownership = ownership(host, archive)?;
-    let file = fetch(host, archive)?;
-    let shown = host.locate(&file).to_string_lossy().into_owned();
+    let (uid, gid) = owner(host, archive)?;
+    let staging = host.stage(archive.path.as_path())?;
+    fetch(host, archive, &staging)?;
+    let command = |program: &str| host.command(program).directory(staging.directory()).timeout(Some(archive.timeout.0));
     if let Some((program, digits)) = archive.digest.as_deref().and_then(split_digest) {
-        let output = host.command(program).argument("--").argument(&shown).timeout(Some(archive.timeout.0)).succeed()?.text()?;
+        let output = command(program).arguments(["--", ARCHIVE]).succeed()?.text()?;
         let found = output.trim_start_matches('\\').split(' ').next().unwrap_or_default();
         if !found.eq_ignore_ascii_case(digits) {
             let failure = Failure::new(format!("the archive has another digest: {found} instead of {digits}"));
             return Err(failure.help("it was changed where it comes from, or on the way; nothing was unpacked"));
         }
     }
-    let tar = || host.command("tar").timeout(Some(archive.timeout.0)).argument(format!("--file={shown}"));
+    let tar = || command("tar").argument(format!("--file={ARCHIVE}"));
     let listing =
         tar().arguments(["--list", "--verbose", "--numeric-owner", "--full-time", "--quoting-style=escape"]).capture(LISTING_BYTES_MAX);
-    let bytes = host.stat_followed(&file)?.map_or(0, |stat| stat.size);
+    let bytes = staging.stat(ARCHIVE)?.map_or(0, |stat| stat.size);
     let members = members::parse_listing(&listing.succeed()?.text()?).map_err(Failure::new)?;
     members::check(&members, bytes)
         .map_err(|reason| Failure::new(format!("the archive is refused: {reason}")).help("nothing was unpacked"))?;
-    let folder = host.locate(archive.path.as_path());
     tar()
         .arguments(["--extract", "--no-same-owner", "--no-same-permissions"])
         .argument(format!("--strip-components={}", archive.strip_components))
-        .argument(format!("--directory={}", folder.display()))
+        .argument(format!("--directory={TREE}"))
         .succeed()?;
-    if ownership != Ownership::default() {
-        for place in members::places(&members, archive.strip_components as usize) {
-            host.set_ownership(archive.path.as_path().join(place), ownership)?;
-        }
-    }
-    Ok(())
+    staging.move_in(uid, gid)
 }
 
-fn ownership(host: &Host, archive: &Archive) -> Result<Ownership, Failure> {
+/// The ids of whose the files shall be.
+fn owner(host: &Host, archive: &Archive) -> Result<(Option<u32>, Option<u32>), Failure> {
     let accounts = host.accounts()?;
     let known = |kind: &str, name: &Option<String>, id: Option<u32>| match (name, id) {
         (Some(name), None) => Err(Failure::new(format!("there is no {kind} {name}")).help(format!("declare ({kind}){name}"))),
         (_, id) => Ok(id),
     };
-    Ok(Ownership {
-        uid: known("user", &archive.owner, archive.owner.as_deref().and_then(|owner| accounts.user_id(owner)))?,
-        gid: known("group", &archive.group, archive.group.as_deref().and_then(|group| accounts.group_id(group)))?,
-        mode: None,
-    })
+    Ok((
+        known("user", &archive.owner, archive.owner.as_deref().and_then(|owner| accounts.user_id(owner)))?,
+        known("group", &archive.group, archive.group.as_deref().and_then(|group| accounts.group_id(group)))?,
+    ))
 }
 
-/// Where the archive is on the host, once it is there.
-fn fetch(host: &Host, archive: &Archive) -> Result<PathBuf, Failure> {
-    let part = archive.inside(PART);
+/// Brings the archive into the staging.
+fn fetch(host: &Host, archive: &Archive, staging: &Staging<'_>) -> Result<(), Failure> {
     match &archive.source {
-        Source::Path(path) => return Ok(path.as_path().to_owned()),
-        Source::Blob(blob) => {
-            let bytes = host.contents().read(blob).map_err(Failure::new)?;
-            host.replace(&part, &NewFile { backup: Backup::None, ..NewFile::of(&bytes) })?;
-        }
+        Source::Path(path) => staging.copy(path.as_path(), ARCHIVE),
+        Source::Blob(blob) => staging.write(ARCHIVE, &host.contents().read(blob).map_err(Failure::new)?),
         Source::Url(url) => {
-            // The file is made here, so that curl writes into one that nobody has put a link in place of.
-            host.replace(&part, &NewFile { backup: Backup::None, ..NewFile::of(b"") })?;
             let protocols = ["--proto", "=http,https", "--proto-redir", "=http,https", "--retry", "2"];
             let command = host.command("curl").arguments(["--fail", "--silent", "--show-error", "--location"]).arguments(protocols);
             let command = archive.proxy.iter().fold(command, |command, proxy| command.arguments(["--proxy", proxy]));
-            let target = host.locate(&part);
-            log_in(host, archive, command)?
-                .argument("--output")
-                .argument(target.to_string_lossy())
-                .argument("--")
-                .argument(url)
-                .timeout(Some(archive.timeout.0))
-                .succeed()?;
+            let command = log_in(host, archive, command)?.directory(staging.directory());
+            command.arguments(["--output", ARCHIVE, "--", url]).timeout(Some(archive.timeout.0)).succeed().map(drop)
         }
     }
-    Ok(part)
 }
 
 /// Gives curl the password as a line of its settings, which it reads from its standard input.
@@ -348,7 +329,8 @@ mod tests {
         let made = trial.converge(&ArchiveType, "/opt", &attributes).unwrap();
         assert!(made.len() == 1 && made[0].starts_with("~ source: "), "{made:?}");
         assert_eq!(trial.read("/opt/version"), "22\n");
-        assert!(!trial.exists("/opt/.keel-archive.part"));
+        let names: Vec<_> = std::fs::read_dir(trial.path("/opt")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 3, "nothing else than {names:?}");
     }
 
     #[test]

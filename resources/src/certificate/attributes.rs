@@ -23,6 +23,10 @@ choices! {
         P384 = "p384",
         /// Ed25519, which browsers cannot read.
         Ed25519 = "ed25519",
+        /// RSA of 2048 bits, for programs that know nothing newer. `openssl` makes these.
+        Rsa2048 = "rsa2048",
+        /// RSA of 4096 bits.
+        Rsa4096 = "rsa4096",
     }
 }
 
@@ -62,9 +66,9 @@ attributes! {
         pub usage: Vec<Usage>,
         /// Whether it is an authority's, which signs others.
         pub authority: bool = false,
-        /// How long it is good for, up to a year, which is also what holds when it is not given.
+        /// How long it is good for; browsers take a server's for 398 days at most, an authority's may last ten years.
         pub valid_for: Span = Span(Duration::from_secs(31_536_000)),
-        /// How long before its end it is made anew; 30 days if not given.
+        /// How long before its end it is made anew.
         pub renew_before: Span = Span(Duration::from_secs(2_592_000)),
         /// The certificate of the authority that signs it, as PEM, or the absolute path of its file on the host.
         /// Not given: it is signed by itself.
@@ -73,7 +77,7 @@ attributes! {
         pub ca_key: Option<Text>,
         /// Whether the authority's certificate stands behind it in the file, as most servers want it.
         pub chain: bool = true,
-        /// The kind of a new key.
+        /// The kind of a new key; those of RSA take the host's `openssl`.
         pub algorithm: Algorithm = Algorithm::P256,
         /// Who owns the key, a name or an id. Not given: as it is.
         pub key_owner: Option<Account>,
@@ -99,7 +103,7 @@ fn check(desired: &Certificate) -> Vec<AttributeError> {
     refuse(
         desired.name.is_empty() || desired.name.chars().count() > 64 || desired.name.chars().any(char::is_control),
         "name",
-        "is a text of 1 to 64 characters",
+        "must be a text of 1 to 64 characters",
     );
     refuse(
         !desired.authority && desired.names.is_empty() && !is_host(&desired.name),
@@ -110,8 +114,8 @@ fn check(desired: &Certificate) -> Vec<AttributeError> {
     refuse(desired.ca_certificate.is_some() != desired.ca_key.is_some(), "ca_key", "and `ca_certificate` belong together");
     let open_key = desired.ca_key.as_ref().is_some_and(|key| !key.is_secret() && as_path(key).is_none());
     refuse(open_key, "ca_key", "stands open in the manifest; give a secret or the path of a file on the host");
-    refuse(desired.valid_for.0 < Duration::from_secs(3600), "valid_for", "is an hour or more");
-    refuse(desired.renew_before.0 >= desired.valid_for.0, "renew_before", "is shorter than `valid_for`");
+    refuse(desired.valid_for.0 < Duration::from_secs(3600), "valid_for", "must be an hour or more");
+    refuse(desired.renew_before.0 >= desired.valid_for.0, "renew_before", "must be shorter than `valid_for`");
     let readable = matches!(desired.key_mode, Some(ModeSpec::Octal(mode)) if mode & 0o007 != 0);
     refuse(readable, "key_mode", "lets everybody read the key");
     refuse(desired.path() == desired.key_path(), "key", "is the file of the certificate");

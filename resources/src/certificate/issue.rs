@@ -12,21 +12,31 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::attributes::{Algorithm, Certificate, Usage};
 use super::verdict::Authority;
+use crate::host::Host;
 
 /// Clocks of hosts differ; a certificate is good from a little before it was made.
-const SKEW: u64 = 3600;
+pub(super) const SKEW: u64 = 3600;
 
 /// A new key.
 ///
 /// # Errors
-/// The system has no chance to give.
-pub(super) fn new_key(algorithm: Algorithm) -> Result<KeyPair, Failure> {
+/// The system has no chance to give, or no `openssl` for a key of RSA.
+pub(super) fn new_key(host: &Host, algorithm: Algorithm) -> Result<KeyPair, Failure> {
     let algorithm = match algorithm {
         Algorithm::P256 => &PKCS_ECDSA_P256_SHA256,
         Algorithm::P384 => &PKCS_ECDSA_P384_SHA384,
         Algorithm::Ed25519 => &PKCS_ED25519,
+        Algorithm::Rsa2048 => return new_rsa_key(host, "rsa_keygen_bits:2048"),
+        Algorithm::Rsa4096 => return new_rsa_key(host, "rsa_keygen_bits:4096"),
     };
     KeyPair::generate_for(algorithm).map_err(|error| Failure::new(format!("no key could be made: {error}")))
+}
+
+/// The library that signs makes no keys of RSA.
+fn new_rsa_key(host: &Host, bits: &str) -> Result<KeyPair, Failure> {
+    let command = host.command("openssl").arguments(["genpkey", "-algorithm", "RSA", "-pkeyopt", bits]);
+    let made = command.succeed().map_err(|failure| failure.help("keys of RSA are made by openssl: declare the package openssl"))?;
+    KeyPair::from_pem(&made.text()?).map_err(|error| Failure::new(format!("the key that openssl made cannot be used: {error}")))
 }
 
 /// The certificate of a key as PEM, from this second on, with the authority's behind it where that is wanted.

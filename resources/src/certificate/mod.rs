@@ -2,13 +2,14 @@
 
 mod attributes;
 mod issue;
+mod listing;
 mod verdict;
 
 use std::time::SystemTime;
 
 use keel_engine::change::{Change, Shown};
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Failure, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, ObserveError, ResourceType, Unsaid, Work};
 use keel_engine::text::Text;
 use rcgen::KeyPair;
 
@@ -80,7 +81,7 @@ impl ResourceType for CertificateType {
         }
         let (ownership, _) = ownership(host, desired, None).map_err(|error| error.failure().clone())?;
         let key = if has("key") {
-            let key = issue::new_key(desired.algorithm)?;
+            let key = issue::new_key(host, desired.algorithm)?;
             let pem = key.serialize_pem();
             host.replace(desired.key_path(), &NewFile { ownership, backup: Backup::None, ..NewFile::of(pem.as_bytes()) })?;
             key
@@ -112,6 +113,19 @@ impl ResourceType for CertificateType {
             desired.key_group.as_ref().and_then(|group| group.key("group")),
         ];
         accounts.into_iter().flatten().fold(footprint, Footprint::need)
+    }
+
+    fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
+        listing::listing(host, title).map(Some)
+    }
+
+    fn unsaid(&self, host: &Host, described: &[Described]) -> Result<Vec<Unsaid>, Failure> {
+        listing::unsaid(host, described)
+    }
+
+    /// Besides those with a key in the usual place.
+    fn asked_by(&self) -> Option<&'static str> {
+        Some("/PATH")
     }
 }
 

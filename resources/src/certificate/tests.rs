@@ -88,14 +88,14 @@ fn an_authority_signs_and_another_one_signs_anew() {
 
 #[test]
 fn it_is_made_anew_before_it_ends() {
-    let (desired, key) = (desired(&[]), issue::new_key(Algorithm::Ed25519).unwrap());
+    let (desired, key) = (desired(&[]), issue::new_key(&Host::new("/"), Algorithm::Ed25519).unwrap());
     let now = 1_800_000_000;
     let pem = issue::issue(&desired, &key, None, now).unwrap();
     let at = |days: i64| verdict(&pem, &key, &desired, None, now + days * 86_400);
     assert_eq!([at(0), at(334)], [None, None]);
     assert_eq!(at(335), Some("ends 2028-01-15".to_owned()));
     assert_eq!(at(400), at(335));
-    let other = issue::new_key(Algorithm::P384).unwrap();
+    let other = issue::new_key(&Host::new("/"), Algorithm::P384).unwrap();
     assert_eq!(verdict(&pem, &other, &desired, None, now), Some("for another key".to_owned()));
     assert_eq!(verdict("x", &key, &desired, None, now), Some("none that can be read".to_owned()));
 }
@@ -113,4 +113,66 @@ fn what_makes_no_sense_is_refused() {
     let trial = trial();
     trial.write(KEY, "x");
     assert!(trial.plan(&CertificateType, "web.example.org", &[]).unwrap_err().contains("holds no key"));
+}
+
+#[test]
+fn keys_of_rsa_sign_like_all_others() {
+    if std::process::Command::new("openssl").arg("version").output().is_err() {
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: there is no openssl here\n");
+        return;
+    }
+    let key = issue::new_key(&Host::new("/"), Algorithm::Rsa2048).unwrap();
+    assert_eq!(key.algorithm(), &rcgen::PKCS_RSA_SHA256);
+    let pem = issue::issue(&desired(&[]), &key, None, 1_700_000_000).unwrap();
+    assert_eq!(verdict(&pem, &key, &desired(&[]), None, 1_700_000_000), None);
+}
+
+/// Plans what is described, which must come to nothing.
+fn expect_kept(trial: &Trial, found: &[Described]) {
+    for thing in found {
+        let attributes: Vec<(&str, Value)> = thing.attributes.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        assert_eq!(trial.plan(&CertificateType, &thing.title, &attributes).unwrap(), [""; 0], "{thing:?}");
+    }
+}
+
+#[test]
+fn certificates_with_their_keys_are_described_and_never_what_the_keys_are() {
+    let trial = trial();
+    let authority = [
+        ("authority", Value::Bool(true)),
+        ("certificate", Value::from("/etc/ssl/certs/site-ca.pem")),
+        ("key", Value::from("/etc/ssl/private/site-ca.key")),
+        ("valid_for", Value::from("3650d")),
+        ("algorithm", Value::from("p384")),
+    ];
+    trial.converge(&CertificateType, "Site CA", &authority).unwrap();
+    let signed = [
+        ("names", list(&["b.example.org", "10.0.0.7"])),
+        ("usage", Value::from("server")),
+        ("ca_certificate", authority[1].1.clone()),
+        ("ca_key", authority[2].1.clone()),
+        ("chain", Value::Bool(false)),
+        ("valid_for", Value::from("7d")),
+        ("renew_before", Value::from("1d")),
+        ("key_mode", Value::from("0640")),
+    ];
+    converge(&trial, &signed);
+    let elsewhere =
+        [("certificate", Value::from("/etc/web.crt")), ("key", Value::from("/etc/web.key")), ("algorithm", Value::from("ed25519"))];
+    trial.converge(&CertificateType, "far.example.org", &elsewhere).unwrap();
+    trial.write("/etc/ssl/private/lone.key", &trial.read("/etc/web.key"));
+    let all = CertificateType.describe(&trial.host, None).unwrap().unwrap();
+    let titles: Vec<&str> = all.iter().map(|thing| thing.title.as_str()).collect();
+    assert_eq!(titles, ["Site CA", "web.example.org"]);
+    expect_kept(&trial, &all);
+    assert_eq!(all[1].attributes.get("names"), Some(&list(&["10.0.0.7", "b.example.org"])));
+    let far = CertificateType.describe(&trial.host, Some("/etc/web.crt")).unwrap().unwrap();
+    expect_kept(&trial, &far);
+    assert_eq!(far[0].attributes.get("algorithm"), Some(&Value::from("ed25519")));
+    assert_eq!(CertificateType.describe(&trial.host, Some("web.example.org")).unwrap().unwrap(), all[1..]);
+    let left = CertificateType.unsaid(&trial.host, &all).unwrap();
+    assert_eq!(left.iter().map(|left| left.what.as_str()).collect::<Vec<_>>(), ["/etc/ssl/private/lone.key"]);
+    assert!(!format!("{all:?}{far:?}").contains("PRIVATE"));
+    std::fs::remove_file(trial.path("/etc/ssl/private/site-ca.key")).unwrap();
+    assert_eq!(CertificateType.describe(&trial.host, None).unwrap().unwrap(), [], "nobody here could make it anew");
 }

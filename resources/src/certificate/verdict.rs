@@ -37,12 +37,12 @@ impl Authority {
     }
 }
 
-/// The certificates in a text.
-fn ders(pem: &str) -> Vec<Vec<u8>> {
+/// The certificates in a text, in their binary form.
+pub(super) fn ders(pem: &str) -> Vec<Vec<u8>> {
     Pem::iter_from_buffer(pem.as_bytes()).map_while(Result::ok).filter(|pem| pem.label == "CERTIFICATE").map(|pem| pem.contents).collect()
 }
 
-fn parse(der: &[u8]) -> Option<X509Certificate<'_>> {
+pub(super) fn parse(der: &[u8]) -> Option<X509Certificate<'_>> {
     x509_parser::parse_x509_certificate(der).ok().map(|(_, certificate)| certificate)
 }
 
@@ -86,7 +86,7 @@ fn signature(found: &X509Certificate<'_>, ders: &[Vec<u8>], desired: &Certificat
     (has_chain != desired.chain).then(|| if has_chain { "with its authority's" } else { "without its authority's" }.to_owned())
 }
 
-fn names(found: &X509Certificate<'_>) -> Vec<String> {
+pub(super) fn names(found: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(names)) = found.subject_alternative_name() else { return Vec::new() };
     let text = |name: &GeneralName<'_>| match name {
         GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
@@ -102,7 +102,7 @@ fn names(found: &X509Certificate<'_>) -> Vec<String> {
     names
 }
 
-fn usages(found: &X509Certificate<'_>) -> Vec<Usage> {
+pub(super) fn usages(found: &X509Certificate<'_>) -> Vec<Usage> {
     let Ok(Some(usage)) = found.extended_key_usage() else { return Vec::new() };
     let given = [(usage.value.server_auth, Usage::Server), (usage.value.client_auth, Usage::Client)];
     given.into_iter().filter(|(given, _)| *given).map(|(_, usage)| usage).collect()

@@ -27,16 +27,31 @@ pub(super) enum Needs {
     Root,
     /// The host is this machine, and the attributes keep to the scratch folder.
     Machine,
+    Pacemaker,
+    MariaDb,
+    Balancer,
 }
 
 /// Types that a scratch folder cannot hold, with the test that holds them against a real system.
-pub(super) const PROVED_IN_THE_LAB: &[(&str, &str)] =
-    &[("package", "tests/lab_types.rs"), ("service", "tests/lab_types.rs"), ("debconf", "tests/lab_types.rs")];
+pub(super) const PROVED_IN_THE_LAB: &[(&str, &str)] = &[
+    ("package", "tests/lab_types.rs"),
+    ("service", "tests/lab_types.rs"),
+    ("debconf", "tests/lab_types.rs"),
+    ("galera_cluster", "tests/lab_galera.rs"),
+    ("mysql_plugin", "tests/lab_mysql.rs"),
+    ("mysql_replication", "tests/lab_mysql.rs"),
+];
 
 impl Scenario {
     /// A host in the first state; none where the scenario needs what this machine has not.
     pub(super) fn trial(&self) -> Option<Trial> {
-        let mut trial = if self.needs == Needs::Root { Trial::as_root()? } else { Trial::new() };
+        let mut trial = match self.needs {
+            Needs::Root => Trial::as_root()?,
+            Needs::Pacemaker => Trial::with_pacemaker()?,
+            Needs::MariaDb => Trial::with_mariadb()?,
+            Needs::Balancer => Trial::with_balancer(),
+            Needs::Nothing | Needs::Machine => Trial::new(),
+        };
         if self.needs == Needs::Machine {
             trial.host = Host::new("/");
         }
@@ -80,6 +95,9 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         waits(),
         super::host_settings::scenarios(),
         super::text_values::scenarios(),
+        super::balancers::scenarios(),
+        super::clusters::scenarios(),
+        super::databases::scenarios(),
     ]
     .into_iter()
     .flatten()

@@ -147,16 +147,25 @@ impl Crontab {
 
     /// All jobs by their names; one that nobody named by its command, under which it would be adopted.
     pub(super) fn jobs(&self) -> Vec<(String, Job)> {
-        let names = self.lines.iter().filter_map(|line| line.strip_prefix(MARK));
-        let mut jobs: Vec<(String, Job)> = names.filter_map(|name| Some((name.to_owned(), self.named(name)?))).collect();
-        let unnamed = self.lines.iter().filter_map(|line| Job::parse(line)).filter(|job| self.has_unnamed(job));
-        let unnamed: Vec<(String, Job)> = unnamed.map(|job| (job.command.clone(), job)).collect();
-        for (name, job) in unnamed {
+        let mut jobs = self.named_jobs();
+        for job in self.unnamed_jobs() {
+            let name = job.command.clone();
             if !jobs.iter().any(|(known, _)| *known == name) {
                 jobs.push((name, job));
             }
         }
         jobs
+    }
+
+    /// All jobs that nobody named.
+    pub(super) fn unnamed_jobs(&self) -> Vec<Job> {
+        self.lines.iter().filter_map(|line| Job::parse(line)).filter(|job| self.has_unnamed(job)).collect()
+    }
+
+    /// All jobs by the names that stand above them.
+    pub(super) fn named_jobs(&self) -> Vec<(String, Job)> {
+        let names = self.lines.iter().filter_map(|line| line.strip_prefix(MARK));
+        names.filter_map(|name| Some((name.to_owned(), self.named(name)?))).collect()
     }
 
     /// Where a job like this stands that nobody named.

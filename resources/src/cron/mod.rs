@@ -5,11 +5,12 @@ mod crontab;
 use keel_engine::attributes::{AttributeError, AttributeValue, wrong_type};
 use keel_engine::change::{Change, Shown};
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Described, Failure, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Listed, Listing, ObserveError, ResourceType, Work};
 use keel_engine::schema::Kind;
 use keel_engine::value::{Map, Value};
 use keel_engine::{attributes, choices};
 
+use crate::accounts;
 use crate::ensure::Ensure;
 use crate::host::{Backup, Host, NewFile, Ownership};
 use crontab::{Crontab, Job, Schedule};
@@ -66,6 +67,8 @@ attributes! {
     ///     cron backup hour=3 minute=15 command="/usr/local/sbin/backup"
     ///     cron "sweep" command="/opt/app/bin/sweep" user=app minute="*/15"
     ///     cron "report" command="/opt/app/bin/report" special=daily
+    ///
+    /// With `purge cron` every job that no resource declares goes, of all users, named or not.
     pub struct Cron: "cron" {
         /// What the job is called; unique for each user.
         [title] pub name: String,
@@ -213,7 +216,15 @@ impl ResourceType for CronType {
     fn footprint(&self, desired: &Cron) -> Footprint {
         // cron looks at the folder's time, which every change of a crontab moves.
         let footprint = Footprint::default().need("package:cron").need(format!("user:{}", desired.user));
+        // The same line without a name, or under another one, is the same job.
+        let job = desired.job();
+        let line = format!("cron-job:{} {} {}", desired.user, job.environment.join(" "), job.line());
+        let footprint = if desired.command.is_some() { footprint.write(line) } else { footprint };
         footprint.own(format!("cron:{}/{}", desired.user, desired.name))
+    }
+
+    fn removable(&self) -> Option<Listing<Host>> {
+        Some(removable)
     }
 
     fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
@@ -226,6 +237,35 @@ impl ResourceType for CronType {
         }
         Ok(Some(found))
     }
+}
+
+/// Every job of every crontab, whether it has a name or not.
+fn removable(host: &Host) -> Result<Listed, Failure> {
+    let users = accounts::parse_passwd(&accounts::read(host, "/etc/passwd")?);
+    let mut found = Listed::default();
+    for entry in host.list(SPOOL)?.unwrap_or_default() {
+        let user = entry.name.to_string_lossy().into_owned();
+        if !users.contains_key(&user) {
+            found.left.push(format!("{SPOOL}/{user}: there is no such user, and cron reads no such file"));
+            continue;
+        }
+        let text = match host.read_text(format!("{SPOOL}/{user}")) {
+            Ok(text) => text.unwrap_or_default(),
+            Err(failure) => {
+                found.left.push(format!("the jobs of {user}: {failure}"));
+                continue;
+            }
+        };
+        let crontab = Crontab::parse(&text);
+        let unnamed = crontab.unnamed_jobs().into_iter().map(|job| (job.command.clone(), job));
+        for (name, job) in crontab.named_jobs().into_iter().chain(unnamed) {
+            let mut attributes = describe(&user, &job);
+            let title = format!("{name} of {user}");
+            attributes.insert("name".to_owned(), Value::from(name));
+            found.things.push(Described { title, attributes });
+        }
+    }
+    Ok(found)
 }
 
 fn describe(user: &str, job: &Job) -> Map {

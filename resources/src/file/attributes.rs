@@ -146,7 +146,7 @@ keel_engine::attributes! {
         ///     file "/etc/alternatives/editor" target="/usr/bin/vim.basic"
         pub target: Option<String>,
         /// Whether a directory may be removed with all it holds, or be replaced by a file or link.
-        pub force: bool = false,
+        [how] pub force: bool = false,
         /// Whether the content of an existing file is changed. Owner and mode are in any case.
         pub replace: bool = true,
         /// Whether what a directory holds is managed too: `source` is mirrored into it, and owner,
@@ -160,7 +160,7 @@ keel_engine::attributes! {
         /// go with `force`.
         pub purge: bool = false,
         /// How many removals by `purge` in one run are believed; more than that are refused.
-        pub purge_max: u32 = 100,
+        [how] pub purge_max: u32 = 100,
         /// Names or paths in the tree that `recurse` neither changes nor removes; `*` and `?` stand
         /// for any text and any character.
         ///
@@ -173,7 +173,7 @@ keel_engine::attributes! {
         ///         content "%ops ALL=(ALL) ALL\n"
         ///         validate visudo "-cf" "%"
         ///     }
-        pub validate: Vec<String>,
+        [how] pub validate: Vec<String>,
         /// Where the old bytes go: `#true` keeps them in the agent's store, `#false` nowhere, a
         /// text such as `".bak"` beside the file. Default: `#true`.
         ///
@@ -181,12 +181,12 @@ keel_engine::attributes! {
         /// run after a secret has left the manifest replaces bytes that may still be the secret, and
         /// keeps them: say `backup=#false` for that run, or change the secret.
         /// Of files that are removed only those up to 16 MiB are kept.
-        pub backup: Option<BackupChoice>,
+        [how] pub backup: Option<BackupChoice>,
         /// Whether a link at the path is itself meant (`manage`: a file replaces it) or what it
         /// points to (`follow`).
         pub links: Links = Links::Manage,
         /// Whether changes of the content are shown as a diff; otherwise only that they differ.
-        pub show_diff: bool = true,
+        [how] pub show_diff: bool = true,
         /// Whether `mode` may lend a program the rights of its owner or group (4755, `u+s`).
         pub allow_setuid: bool = false,
     }

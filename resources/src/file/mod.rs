@@ -4,7 +4,7 @@ mod account;
 mod apply;
 mod attributes;
 mod diff;
-mod glob;
+mod listing;
 mod mode;
 mod observe;
 mod source;
@@ -14,7 +14,7 @@ mod tree;
 
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Failure, Nature, ObserveError, Reliance, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Nature, ObserveError, Reliance, ResourceType, Work};
 
 use crate::host::Host;
 
@@ -49,7 +49,7 @@ impl ResourceType for FileType {
     }
 
     fn nature(&self) -> Nature {
-        Nature { lots: true, ..Nature::default() }
+        Nature { lots: true, file_level: true, ..Nature::default() }
     }
 
     fn footprint(&self, desired: &File) -> Footprint {
@@ -77,6 +77,12 @@ impl ResourceType for FileType {
         let accounts =
             [desired.owner.as_ref().and_then(|owner| owner.key("user")), desired.group.as_ref().and_then(|group| group.key("group"))];
         accounts.into_iter().flatten().fold(footprint, Footprint::need)
+    }
+
+    fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
+        // Nobody wants a list of all files, only what is asked for.
+        let found = title.map(|path| listing::listing(host, path)).transpose()?;
+        Ok(Some(found.flatten().into_iter().collect()))
     }
 
     fn reliance(&self, desired: &File, observed: &Observed) -> Reliance {

@@ -7,9 +7,9 @@ use keel_engine::change::{Change, Shown};
 use keel_engine::resource::{Failure, ObserveError};
 
 use super::attributes::File;
-use super::glob;
 use super::source::{Bytes, Entry, depth_max, show, wanted_tree};
 use crate::host::{Accounts, Backup, Batch, FileKind, Folders, Host, NewFile, Ownership, Seen, Stat};
+use keel_engine::glob;
 
 /// Something below a directory that is not as it shall be.
 #[derive(Debug)]

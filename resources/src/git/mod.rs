@@ -1,6 +1,9 @@
 //! The type `git`: a checkout of a repository.
 
+mod leftovers;
+mod listing;
 mod remote;
+mod trust;
 
 use std::time::Duration;
 
@@ -8,7 +11,7 @@ use keel_engine::attributes;
 use keel_engine::attributes::{AbsolutePath, AttributeError, Span};
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Failure, Nature, ObserveError, Reliance, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Nature, ObserveError, Reliance, ResourceType, Work};
 use keel_engine::text::Text;
 
 use crate::ensure::Ensure;
@@ -25,6 +28,9 @@ attributes! {
     /// A branch is followed: the remote is asked on each run. A tag or a commit that is there already
     /// needs no network. Work that somebody did in the checkout is never thrown away: where files that
     /// git knows were changed, moving to another revision fails unless `force=#true`. Hooks never run.
+    ///
+    /// Git obeys what stands in a checkout's own settings. Without `user` it runs as root, and so only where nobody
+    /// else can change the checkout; one in somebody's home is theirs, with `user`.
     ///
     ///     git "/srv/app" repo="https://git.example.org/app.git" revision=v1.4.2
     ///     git "/srv/site" repo="https://example.org/site.git" revision="v2.1" user=app {
@@ -43,23 +49,23 @@ attributes! {
         pub username: Option<String>,
         /// The password or token for the host of an `https://` address; may be a secret. Git gets it
         /// through its environment, for this host alone, and keeps it nowhere.
-        pub password: Option<Text>,
+        [secret] pub password: Option<Text>,
         /// The private key for `ssh`, a file that only its owner may read. Not given: the user's own.
         pub identity: Option<AbsolutePath>,
         /// The proxy for `http://` and `https://` addresses. Not given: none.
-        pub proxy: Option<String>,
+        [how] pub proxy: Option<String>,
         /// A branch, tag or full commit. Not given: whatever is there, the remote's own branch at first.
         pub revision: Option<String>,
         /// How many commits of history come along. Not given: all.
-        pub depth: Option<u32>,
+        [how] pub depth: Option<u32>,
         /// Whether submodules come along.
         pub submodules: bool = false,
         /// The user whose checkout it is and as whom git runs.
         pub user: Option<String>,
         /// Whether changes that somebody made in the checkout give way.
-        pub force: bool = false,
+        [how] pub force: bool = false,
         /// How long each git command may take.
-        pub timeout: Span = Span(Duration::from_secs(600)),
+        [how] pub timeout: Span = Span(Duration::from_secs(600)),
     }
     check |desired| {
         let mut errors = Vec::new();
@@ -119,8 +125,18 @@ pub struct ObservedGit {
     repo: Option<String>,
     /// The commit that the revision stands for; none if nothing has to be known of it.
     target: Option<String>,
-    /// Whether something else stands in the place: a file, or a folder with something in it.
-    occupied: bool,
+    /// What stands in the place where there is no checkout.
+    standing: Standing,
+}
+
+/// What stands where a checkout belongs and is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Nothing,
+    /// A directory without anything in it, in which a checkout can be made.
+    EmptyFolder,
+    /// A file, or a directory with something in it.
+    Else,
 }
 
 /// The type `git`.
@@ -138,8 +154,8 @@ impl ResourceType for GitType {
     fn diff(&self, desired: &Git, observed: &ObservedGit) -> Vec<Change> {
         let wanted = desired.revision.clone().unwrap_or_else(|| "the remote's branch".to_owned());
         let head = match (desired.ensure, &observed.head) {
-            (Ensure::Absent, None) if !observed.occupied => return Vec::new(),
-            (Ensure::Absent, head) => return vec![Change::delete("ensure", short(head.as_deref().unwrap_or("present")))],
+            (Ensure::Absent, None) if observed.standing == Standing::Nothing => return Vec::new(),
+            (Ensure::Absent, _) => return vec![Change::delete("ensure", "present")],
             (Ensure::Present, None) => return vec![Change::create("ensure", wanted)],
             (Ensure::Present, Some(head)) => head,
         };
@@ -158,8 +174,8 @@ impl ResourceType for GitType {
         let git = work.desired;
         match git.ensure {
             Ensure::Absent => host.remove_tree(git.path.as_path()).map(drop),
-            Ensure::Present if work.observed.head.is_none() => clone(host, git, work.observed.occupied),
-            Ensure::Present => update(host, git, work.observed.target.as_deref()),
+            Ensure::Present if work.observed.head.is_none() => clone(host, git, work.observed.standing),
+            Ensure::Present => update(host, git, work.observed),
         }
     }
 
@@ -180,6 +196,12 @@ impl ResourceType for GitType {
         None
     }
 
+    fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
+        // A checkout can be anywhere: there is no list, only what is asked for.
+        let found = title.map(|path| listing::listing(host, path)).transpose()?;
+        Ok(Some(found.flatten().into_iter().collect()))
+    }
+
     fn reliance(&self, _desired: &Git, _observed: &ObservedGit) -> Reliance {
         Reliance::UntilOpaque
     }
@@ -192,12 +214,16 @@ fn short(commit: &str) -> String {
 
 /// Git without hooks, questions or anybody's settings but the user's own.
 fn program(host: &Host, git: &Git) -> Result<Command, Failure> {
-    let options = ["-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", "-c", "advice.detachedHead=false"];
-    let command = host.command("git").arguments(options).environment("GIT_TERMINAL_PROMPT", "0").timeout(Some(git.timeout.0));
+    let options = ["core.hooksPath=/dev/null", "core.fsmonitor=false", "protocol.ext.allow=never", "advice.detachedHead=false"];
+    let command = host
+        .command("git")
+        .arguments(options.iter().flat_map(|option| ["-c", option]))
+        .environment("GIT_TERMINAL_PROMPT", "0")
+        .timeout(Some(git.timeout.0));
     let command = remote::equip(host, git, command.capture(4 << 20))?;
     Ok(match &git.user {
         Some(user) => command.user(user),
-        // Root may look after a checkout that belongs to somebody else.
+        // Git distrusts whatever belongs to another user, root included; nobody else can have changed this one.
         None => command
             .argument("-c")
             .argument(format!("safe.directory={}", host.locate(git.path.as_path()).display()))
@@ -205,8 +231,11 @@ fn program(host: &Host, git: &Git) -> Result<Command, Failure> {
     })
 }
 
+/// Git in the checkout, and in no repository around it where this one is half made.
 fn inside(host: &Host, git: &Git) -> Result<Command, Failure> {
-    Ok(program(host, git)?.argument("-C").argument(host.locate(git.path.as_path()).to_string_lossy()))
+    let above = host.locate(git.path.as_path()).parent().map(|above| above.to_string_lossy().into_owned());
+    let command = program(host, git)?.environment("GIT_CEILING_DIRECTORIES", above.unwrap_or_default());
+    Ok(command.argument("-C").argument(host.locate(git.path.as_path()).to_string_lossy()))
 }
 
 fn observe(host: &Host, git: &Git) -> Result<ObservedGit, ObserveError> {
@@ -215,11 +244,19 @@ fn observe(host: &Host, git: &Git) -> Result<ObservedGit, ObserveError> {
         return Err(failure.help("leave out `user`, or run keel on the machine itself").into());
     }
     expect_repository(host, git)?;
-    let nothing = ObservedGit { head: None, repo: None, target: None, occupied: false };
+    let nothing = ObservedGit { head: None, repo: None, target: None, standing: Standing::Nothing };
+    if git.ensure == Ensure::Present {
+        trust::expect_ours(host, git)?;
+    }
     let Some(stat) = host.stat(git.path.as_path())? else { return Ok(nothing) };
     let names = if stat.kind == FileKind::Folder { host.list(git.path.as_path())?.unwrap_or_default() } else { Vec::new() };
     if !names.iter().any(|entry| entry.name == ".git") {
-        return Ok(ObservedGit { occupied: stat.kind != FileKind::Folder || !names.is_empty(), ..nothing });
+        let is_empty = stat.kind == FileKind::Folder && names.is_empty();
+        return Ok(ObservedGit { standing: if is_empty { Standing::EmptyFolder } else { Standing::Else }, ..nothing });
+    }
+    // What shall go needs no more of a look, nor anybody's trust.
+    if git.ensure == Ensure::Absent {
+        return Ok(ObservedGit { standing: Standing::Else, ..nothing });
     }
     let ask = |arguments: &[&str]| -> Result<Option<String>, ObserveError> {
         let output = inside(host, git)?.arguments(arguments.iter().copied()).run()?;
@@ -230,11 +267,10 @@ fn observe(host: &Host, git: &Git) -> Result<ObservedGit, ObserveError> {
     let head = if complete { ask(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])? } else { None };
     let repo = ask(&["config", "--get", "remote.origin.url"])?;
     let target = match &git.revision {
-        _ if git.ensure == Ensure::Absent => None,
         None if complete => None,
         revision => Some(resolve(host, git, revision.as_deref().unwrap_or(REMOTE_HEAD), &ask)?),
     };
-    Ok(ObservedGit { head: Some(head.unwrap_or_default()), repo, target, occupied: true })
+    Ok(ObservedGit { head: Some(head.unwrap_or_default()), repo, target, standing: Standing::Else })
 }
 
 /// The path of a repository on this machine; none for one that is reached in another way.
@@ -286,8 +322,8 @@ fn remote_commit(listed: &str, names: &[String; 3]) -> Option<String> {
     })
 }
 
-fn clone(host: &Host, git: &Git, occupied: bool) -> Result<(), Failure> {
-    if occupied {
+fn clone(host: &Host, git: &Git, standing: Standing) -> Result<(), Failure> {
+    if standing == Standing::Else {
         let failure = Failure::new(format!("{} holds something that is no checkout", git.path));
         return Err(failure.help("move it away; a checkout needs a place of its own"));
     }
@@ -295,6 +331,7 @@ fn clone(host: &Host, git: &Git, occupied: bool) -> Result<(), Failure> {
         let uid = host.accounts()?.user_id(user);
         host.create_folder(git.path.as_path(), Ownership { uid, ..Ownership::default() })?;
     }
+    trust::expect_ours(host, git)?;
     let repo = git.repo.as_deref().unwrap_or_default();
     let mut command = program(host, git)?.arguments(["clone", "--quiet", "--no-checkout"]);
     if let Some(depth) = git.depth {
@@ -308,15 +345,29 @@ fn clone(host: &Host, git: &Git, occupied: bool) -> Result<(), Failure> {
     check_out(host, git, &target)
 }
 
-fn update(host: &Host, git: &Git, target: Option<&str>) -> Result<(), Failure> {
-    if let Some(repo) = &git.repo {
-        inside(host, git)?.arguments(["config", "remote.origin.url"]).argument(repo).succeed()?;
+fn update(host: &Host, git: &Git, observed: &ObservedGit) -> Result<(), Failure> {
+    trust::expect_ours(host, git)?;
+    leftovers::clear(host, git)?;
+    if observed.head.as_deref() == Some("") {
+        // A clone that was killed early is no repository yet, and making one again harms none that is whole.
+        inside(host, git)?.arguments(["init", "--quiet"]).succeed()?;
+        configure(host, git, "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*")?;
     }
-    if target.is_none() {
+    if let Some(repo) = git.repo.as_ref().filter(|repo| observed.repo.as_ref() != Some(repo)) {
+        configure(host, git, "remote.origin.url", repo)?;
+    }
+    if observed.target.is_none() {
         return Ok(());
     }
     let target = fetch(host, git, git.revision.as_deref().unwrap_or(REMOTE_HEAD))?;
+    let head = observed.head.as_deref().filter(|head| !head.is_empty());
+    let commits: Vec<&str> = head.into_iter().chain([target.as_str()]).collect();
+    trust::expect_ours_throughout(host, git, &commits)?;
     check_out(host, git, &target)
+}
+
+fn configure(host: &Host, git: &Git, key: &str, value: &str) -> Result<(), Failure> {
+    inside(host, git)?.arguments(["config", key, value]).succeed().map(drop)
 }
 
 /// Brings a revision here and returns its commit.
@@ -337,9 +388,15 @@ fn fetch(host: &Host, git: &Git, revision: &str) -> Result<String, Failure> {
 fn check_out(host: &Host, git: &Git, commit: &str) -> Result<(), Failure> {
     let force: &[&str] = if git.force { &["--force"] } else { &[] };
     let command = inside(host, git)?.arguments(["checkout", "--quiet", "--detach"]).arguments(force.iter().copied()).argument(commit);
-    command.succeed().map_err(|failure| {
+    leftovers::begin_move(host, git, commit)?;
+    let moved = command.succeed();
+    let is_refused = moved.as_ref().is_err_and(|failure| failure.message.contains("would be overwritten"));
+    if moved.is_ok() || is_refused {
+        leftovers::end_move(host, git)?;
+    }
+    moved.map_err(|failure| {
         let help = "somebody worked in the checkout; save that work, or say `force=#true` to throw it away";
-        if failure.message.contains("would be overwritten") { failure.help(help) } else { failure }
+        if is_refused { failure.help(help) } else { failure }
     })?;
     if git.submodules {
         inside(host, git)?.arguments(["submodule", "update", "--quiet", "--init", "--recursive"]).succeed()?;
@@ -411,6 +468,16 @@ mod tests {
         std::fs::remove_file(trial.path("/work/file")).unwrap();
         assert_eq!(trial.converge(&GitType, "/work", &attributes).unwrap().len(), 1);
         assert_eq!(trial.read("/work/file"), "2\n");
+    }
+
+    #[test]
+    fn a_clone_that_was_killed_at_its_very_start_is_finished() {
+        let trial = Trial::new();
+        let attributes = [("repo", Value::from(repository(&trial)))];
+        trial.write("/work/.git/config.lock", "");
+        assert_eq!(trial.converge(&GitType, "/work", &attributes).unwrap().len(), 2);
+        assert_eq!(trial.read("/work/file"), "2\n");
+        assert!(!trial.exists("/work/.git/config.lock"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What files held before they were replaced or removed, stored by content, with an index that says which
-//! path held it, in which run, and what came in its place.
+//! path held it, in which run, and what came in its place. Files that a run made are in the index, too.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -22,18 +22,19 @@ use super::fault::io_failure;
 pub struct Backups {
     folder: PathBuf,
     run: String,
-    writing: Mutex<()>,
+    /// The index, once something was written to it: one writes at a time.
+    writing: Mutex<Option<File>>,
 }
 
-/// A file that a run replaced or removed.
+/// A file that a run made, replaced or removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replaced {
     /// The run's name.
     pub run: String,
     /// The file.
     pub path: PathBuf,
-    /// What it held before.
-    pub before: Digest,
+    /// What it held before; none if the run made it.
+    pub before: Option<Digest>,
     /// The owner's id.
     pub uid: u32,
     /// The group's id.
@@ -47,7 +48,11 @@ pub struct Replaced {
 impl Backups {
     /// The store in this folder of the machine (not of the host's root), for this run.
     pub fn new(folder: impl Into<PathBuf>, run: impl Into<String>) -> Self {
-        Self { folder: folder.into(), run: run.into(), writing: Mutex::new(()) }
+        Self { folder: folder.into(), run: run.into(), writing: Mutex::new(None) }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Where a content is kept.
@@ -64,26 +69,58 @@ impl Backups {
         self.store(file, stat, path, after.map(Digest::of)).map_err(|error| io_failure("keep a backup of", path, &error))
     }
 
+    /// Writes down that a run makes a file. It need not be on disk before the file is: without it a file that
+    /// was changed again would seem to have been there, and that line takes this one along. Nor is it a reason not
+    /// to make the file that its making cannot be written down: nothing is lost by it.
+    pub(super) fn note_made(&self, path: &Path, bytes: &[u8]) {
+        let (run, path) = (self.run.clone(), path.to_owned());
+        let made = Replaced { run, before: None, uid: 0, gid: 0, mode: 0, after: Some(Digest::of(bytes)), path };
+        let _ = self.append(&mut self.writing.lock().unwrap_or_else(PoisonError::into_inner), &made);
+    }
+
+    /// Adds a line to the index, which is opened once.
+    fn append<'f>(&self, index: &'f mut Option<File>, replaced: &Replaced) -> io::Result<&'f File> {
+        let mut line = serde_json::to_vec(replaced)?;
+        line.push(b'\n');
+        let mut file = match index.take() {
+            Some(file) => file,
+            None => {
+                // Who wrote before may have been cut short in the middle of a line.
+                line.insert(0, b'\n');
+                self.open_index()?
+            }
+        };
+        file.write_all(&line)?;
+        Ok(index.insert(file))
+    }
+
+    fn open_index(&self) -> io::Result<File> {
+        let open = || OpenOptions::new().append(true).create(true).mode(0o600).open(self.folder.join("index"));
+        match open() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+                open()
+            }
+            opened => opened,
+        }
+    }
+
     fn store(&self, file: &mut File, stat: &Stat, path: &Path, after: Option<Digest>) -> io::Result<Digest> {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut index = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let before = Digest::of(&bytes);
         let kept = self.locate(before);
         if !kept.exists() {
             self.store_new(&kept, &bytes)?;
         }
         let (run, path) = (self.run.clone(), path.to_owned());
-        let replaced = Replaced { run, path, before, uid: stat.uid, gid: stat.gid, mode: stat.mode, after };
-        let mut line = serde_json::to_vec(&replaced)?;
-        line.push(b'\n');
-        let mut index = OpenOptions::new().append(true).create(true).mode(0o600).open(self.folder.join("index"))?;
-        index.write_all(&line)?;
-        index.sync_data()?;
+        let replaced = Replaced { run, path, before: Some(before), uid: stat.uid, gid: stat.gid, mode: stat.mode, after };
+        self.append(&mut index, &replaced)?.sync_data()?;
         Ok(before)
     }
 
-    /// What a run replaced and removed, each file once: as it was before the run, and as it was left.
+    /// What a run made, replaced and removed, each file once: as it was before the run, and as it was left.
     ///
     /// # Errors
     /// There is an index, and it cannot be read.
@@ -135,7 +172,8 @@ fn replaced_in(index: &[u8], run: &str) -> Vec<Replaced> {
             Entry::Vacant(place) => drop(place.insert(replaced)),
         }
     }
-    files.into_values().collect()
+    // What was not there before and is not there now never mattered.
+    files.into_values().filter(|file| file.before.is_some() || file.after.is_some()).collect()
 }
 
 #[cfg(test)]
@@ -164,15 +202,24 @@ mod tests {
     #[test]
     fn of_several_changes_in_a_run_the_first_before_and_the_last_after_count() {
         let line = |run: &str, path: &str, before: &str, after: Option<&str>| {
-            let (run, path, before) = (run.to_owned(), PathBuf::from(path), Digest::of(before.as_bytes()));
+            let before = (!before.is_empty()).then(|| Digest::of(before.as_bytes()));
+            let (run, path) = (run.to_owned(), PathBuf::from(path));
             let after = after.map(|after| Digest::of(after.as_bytes()));
             serde_json::to_string(&Replaced { run, path, before, uid: 0, gid: 0, mode: 0o644, after }).unwrap()
         };
         let lines =
             [line("1", "/a", "a", Some("b")), line("2", "/a", "b", None), line("1", "/b", "x", None), line("1", "/a", "b", Some("c"))];
+        let made = [
+            line("1", "/new", "", Some("n")),
+            line("1", "/new", "n", Some("m")),
+            line("1", "/came", "", Some("n")),
+            line("1", "/came", "n", None),
+        ];
+        let lines = [&lines[..], &made[..]].concat();
         let index = format!("{}\n{{\"run\":\"1\",\"pa", lines.join("\n"));
         let found = replaced_in(index.as_bytes(), "1");
         let digests: Vec<_> = found.iter().map(|one| (one.path.to_str().unwrap(), one.before, one.after)).collect();
-        assert_eq!(digests, [("/a", Digest::of(b"a"), Some(Digest::of(b"c"))), ("/b", Digest::of(b"x"), None)]);
+        let (a, b) = (("/a", Some(Digest::of(b"a")), Some(Digest::of(b"c"))), ("/b", Some(Digest::of(b"x")), None));
+        assert_eq!(digests, [a, b, ("/new", None, Some(Digest::of(b"m")))]);
     }
 }

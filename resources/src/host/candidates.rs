@@ -3,13 +3,16 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, Dir, unlinkat};
+use rustix::fs::{AtFlags, Dir, Mode, openat, unlinkat};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
+use super::remove::{FOLDER, empty};
+use super::staging::is_private;
 use super::{Journal, Stat};
 
 /// How the names of all candidates start, so that a later run can tell what a killed one left behind.
@@ -58,8 +61,8 @@ impl Candidates {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if name.len() == CANDIDATE_LEN && name.starts_with(CANDIDATE) && !name.starts_with(ours.as_bytes()) {
-                // What cannot be removed harms nobody; a candidate folder never holds anything.
-                let _ = discard(folder, OsStr::from_bytes(name));
+                // What cannot be removed harms nobody.
+                let _ = discard(folder, OsStr::from_bytes(name)).or_else(|_| discard_staging(folder, OsStr::from_bytes(name)));
             }
         }
         Ok(())
@@ -70,6 +73,16 @@ fn random<const N: usize>() -> Result<[u8; N], Errno> {
     let mut bytes = [0; N];
     getrandom(&mut bytes, GetRandomFlags::empty())?;
     Ok(bytes)
+}
+
+/// Removes a staging with all it holds. A folder that only has such a name is not private, and stays.
+fn discard_staging(folder: &OwnedFd, name: &OsStr) -> Result<(), Errno> {
+    let staging = openat(folder, name, FOLDER, Mode::empty())?;
+    if is_private(&staging)? {
+        empty(&staging, Path::new(name)).map_err(|_| Errno::NOTEMPTY)?;
+        unlinkat(folder, name, AtFlags::REMOVEDIR)?;
+    }
+    Ok(())
 }
 
 /// Removes a candidate, or what it took the place of. A folder goes only when it is empty: who wants

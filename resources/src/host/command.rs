@@ -182,8 +182,12 @@ impl Command {
 
     fn start(&self, tree: &ProcessTree) -> Result<std::process::Child, CommandError> {
         let program = self.resolve()?;
-        if !self.directory.is_dir() {
-            return Err(self.failed(format!("the folder {} to run it in is not there", self.directory.display())));
+        match fs::metadata(&self.directory) {
+            Ok(found) if found.is_dir() => {}
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(self.failed(format!("cannot look at the folder {} to run it in: {error}", self.directory.display())));
+            }
+            _ => return Err(self.failed(format!("the folder {} to run it in is not there", self.directory.display()))),
         }
         let mut command = std::process::Command::new("/bin/sh");
         command.args(["-c", PRELUDE, "keel", &format!("{:04o}", self.umask)]).arg(tree.join_file());

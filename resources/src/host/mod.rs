@@ -1,4 +1,4 @@
-//! The one door to the host: files, commands and the system bus, below a root folder.
+//! The one door to the host: files, commands, the system bus and its database server, below a root folder.
 //!
 //! No resource type opens a file, starts a process or talks to a daemon in any other way.
 
@@ -24,12 +24,18 @@ mod place;
 pub(crate) mod process_tree;
 mod remove;
 mod replace;
+mod retention;
 mod run_as;
+mod runtime_socket;
+pub mod sql;
+mod staging;
 mod stat;
+pub mod statement;
+mod trust;
 pub mod units;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use keel_engine::contents::{Contents, MemoryContents};
 use keel_engine::resource::Failure;
@@ -46,6 +52,8 @@ pub use files::Entry;
 pub use folders::Folders;
 pub use journal::Journal;
 pub use replace::{Backup, NewFile, Ownership, Seen};
+pub use retention::Retention;
+pub use staging::{Staging, TREE};
 pub use stat::{FileKind, Stat};
 
 /// The host that a run looks at and changes.
@@ -56,10 +64,13 @@ pub struct Host {
     backups: Option<Backups>,
     digests: Option<Digests>,
     claims: Claims,
+    cib: Option<PathBuf>,
     accounts: Mutex<Option<Arc<Accounts>>>,
     locks: locks::Locks,
+    packaging: Mutex<()>,
     candidates: candidates::Candidates,
     bus: bus::BusSlot,
+    sql: sql::SqlSlots,
 }
 
 impl Host {
@@ -72,10 +83,13 @@ impl Host {
             backups: None,
             digests: None,
             claims: Claims::default(),
+            cib: None,
             accounts: Mutex::default(),
             locks: locks::Locks::default(),
+            packaging: Mutex::default(),
             candidates: candidates::Candidates::default(),
             bus: bus::BusSlot::default(),
+            sql: sql::SqlSlots::default(),
         }
     }
 
@@ -114,6 +128,17 @@ impl Host {
         self
     }
 
+    /// The same with a file of this machine that is taken for the configuration of the host's cluster.
+    pub fn with_cib(mut self, file: impl Into<PathBuf>) -> Self {
+        self.cib = Some(file.into());
+        self
+    }
+
+    /// The file that is taken for the configuration of the host's cluster, if there is one.
+    pub fn cib(&self) -> Option<&Path> {
+        self.cib.as_deref()
+    }
+
     /// The digests to be kept for the next run, see [`Digests::to_bytes`].
     pub fn digests(&self) -> Option<&Digests> {
         self.digests.as_ref()
@@ -122,6 +147,11 @@ impl Host {
     /// What the catalog claims.
     pub(crate) fn claims(&self) -> &Claims {
         &self.claims
+    }
+
+    /// The turn to install packages or answer their questions: they ask debconf, whose files only one may have.
+    pub(crate) fn packaging(&self) -> MutexGuard<'_, ()> {
+        self.packaging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether this is the machine itself and not a folder on it.

@@ -13,6 +13,8 @@ use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, r
 use rustix::io::Errno;
 use rustix::process::{getegid, geteuid};
 
+use super::Stat;
+
 /// How many links one path may lead through, as in the kernel.
 const LINKS_MAX: usize = 40;
 /// How often a lookup is tried again that was disturbed by a rename.
@@ -35,12 +37,14 @@ pub(super) struct Place {
     pub(super) above: PathBuf,
     /// One component; `.` where the path is the root itself.
     pub(super) name: OsString,
+    /// Whether nobody else can put something in the place of what root has in the folder.
+    pub(super) steady: bool,
 }
 
 impl Place {
     /// A name in a folder that was opened elsewhere.
     pub(super) fn new(folder: OwnedFd, name: OsString) -> Self {
-        Self { folder, above: PathBuf::new(), name }
+        Self { folder, above: PathBuf::new(), name, steady: false }
     }
 }
 
@@ -123,14 +127,14 @@ pub(super) fn walk(root: &OwnedFd, path: &Path, last: LastLink) -> Result<Place,
         if is_last {
             name = component;
         } else if kind == FileType::Directory {
-            let level = Level::of(entry, level.trusted, level.path.join(&component))?;
+            let level = Level::of(entry, level.steady, level.path.join(&component))?;
             stack.push(level);
         } else {
             return Err(Errno::NOTDIR.into());
         }
     }
     match stack.pop() {
-        Some(level) => Ok(Place { folder: level.folder, above: level.path, name }),
+        Some(level) => Ok(Place { folder: level.folder, above: level.path, name, steady: level.steady }),
         None => Err(Errno::NOENT.into()),
     }
 }
@@ -144,23 +148,31 @@ pub(super) fn resolve(root: &OwnedFd, path: &Path) -> Result<PathBuf, PlaceError
 /// A folder on the way.
 struct Level {
     folder: OwnedFd,
+    /// Whether only root and who runs this can change what it holds.
     trusted: bool,
+    /// Whether nobody else can rename or remove what root has in it, as in a folder that is sticky.
+    steady: bool,
     path: PathBuf,
 }
 
 impl Level {
-    fn of(folder: OwnedFd, parent_trusted: bool, path: PathBuf) -> Result<Self, Errno> {
-        let trusted = parent_trusted && is_trusted(&folder)?;
-        Ok(Self { folder, trusted, path })
+    fn of(folder: OwnedFd, is_above_steady: bool, path: PathBuf) -> Result<Self, Errno> {
+        let found = Stat::of(&fstat(&folder)?);
+        let sticky = Stat { mode: if found.mode & 0o1000 != 0 { found.mode & !0o022 } else { found.mode }, ..found };
+        Ok(Self { folder, trusted: is_above_steady && is_ours(&found), steady: is_above_steady && is_ours(&sticky), path })
     }
 }
 
 /// Whether only root and who runs this can change what a folder holds.
 pub(super) fn is_trusted(folder: impl AsFd) -> Result<bool, Errno> {
-    let stat = fstat(folder)?;
-    let owner = stat.st_uid == 0 || stat.st_uid == geteuid().as_raw();
-    let group = stat.st_mode & 0o020 == 0 || stat.st_gid == 0 || stat.st_gid == getegid().as_raw();
-    Ok(owner && group && stat.st_mode & 0o002 == 0)
+    Ok(is_ours(&Stat::of(&fstat(folder)?)))
+}
+
+/// Whether something belongs to root or who runs this, and nobody else may write to it.
+pub(super) fn is_ours(stat: &Stat) -> bool {
+    let owner = stat.uid == 0 || stat.uid == geteuid().as_raw();
+    let group = stat.mode & 0o020 == 0 || stat.gid == 0 || stat.gid == getegid().as_raw();
+    owner && group && stat.mode & 0o002 == 0
 }
 
 fn components(path: &Path) -> VecDeque<OsString> {

@@ -15,7 +15,7 @@ use super::place::{self, Place};
 use super::replace::stat_at;
 use super::{Backup, FileKind, Host, Ownership, Stat, fault};
 
-const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+pub(super) const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 /// How deep a tree may be: each level costs a descriptor.
 const DEPTH_MAX: usize = 200;
 /// How large a removed file may be for the store to keep it.
@@ -153,7 +153,7 @@ impl Host {
 }
 
 /// Opens a folder inside a folder; never one on which something is mounted.
-fn descend(folder: &OwnedFd, name: &OsStr, path: &Path) -> Result<OwnedFd, Failure> {
+pub(super) fn descend(folder: &OwnedFd, name: &OsStr, path: &Path) -> Result<OwnedFd, Failure> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
     let opened = match openat2(folder, name, FOLDER, Mode::empty(), resolve) {
         Err(Errno::NOSYS | Errno::PERM) => openat(folder, name, FOLDER, Mode::empty()),
@@ -165,7 +165,7 @@ fn descend(folder: &OwnedFd, name: &OsStr, path: &Path) -> Result<OwnedFd, Failu
     })
 }
 
-fn entries(folder: &OwnedFd, path: &Path) -> Result<Vec<CString>, Failure> {
+pub(super) fn entries(folder: &OwnedFd, path: &Path) -> Result<Vec<CString>, Failure> {
     let failed = |errno| fault::failure("list", path, errno);
     let mut names = Vec::new();
     for entry in Dir::read_from(folder).map_err(failed)? {
@@ -218,7 +218,8 @@ impl Collecting<'_> {
     }
 }
 
-fn empty(folder: &OwnedFd, path: &Path) -> Result<(), Failure> {
+/// Removes all that a folder holds, and nothing on which something is mounted.
+pub(super) fn empty(folder: &OwnedFd, path: &Path) -> Result<(), Failure> {
     for name in entries(folder, path)? {
         let inner = path.join(OsStr::from_bytes(name.to_bytes()));
         let failed = |errno| fault::failure("remove", &inner, errno);

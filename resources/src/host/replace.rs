@@ -89,8 +89,8 @@ impl<'a> NewFile<'a> {
 
 /// An opened folder in which something is about to be written.
 pub(super) struct Opened {
-    folder: OwnedFd,
-    state: Stat,
+    pub(super) folder: OwnedFd,
+    pub(super) state: Stat,
 }
 
 impl Opened {
@@ -166,7 +166,7 @@ impl Host {
         File::from(opened).write_all(value.as_bytes()).map_err(|error| fault::io_failure("set", path, &error))
     }
 
-    /// Makes a folder in place of whatever stands at a path but a folder.
+    /// Makes a folder in place of whatever stands at a path but a folder: one that somebody made meanwhile stays.
     /// Without a mode it gets `0755` less what the umask takes.
     ///
     /// # Errors
@@ -176,6 +176,9 @@ impl Host {
         let opened = self.open_above(path)?;
         let writing = Writing { host: self, path, opened: &opened, name: place::split(path).1 };
         let _lock = writing.lock();
+        if stat_at(&opened.folder, writing.name, path)?.is_some_and(|stat| stat.kind == FileKind::Folder) {
+            return Ok(());
+        }
         let mode = if ownership.mode.is_some() { Mode::RWXU } else { Mode::from_raw_mode(0o755) };
         writing.put("create the directory", |folder, candidate| {
             mkdirat(folder, candidate, mode)?;
@@ -212,7 +215,8 @@ impl Host {
         self.opened(path, &found)
     }
 
-    fn opened(&self, path: &Path, found: &OwnedFd) -> Result<Opened, Failure> {
+    /// A folder that was found, ready to be written in and without what killed runs left.
+    pub(super) fn opened(&self, path: &Path, found: &OwnedFd) -> Result<Opened, Failure> {
         let failed = |errno| fault::failure("write", path, errno);
         let folder = openat(found, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
         let state = Stat::of(&fstat(&folder).map_err(failed)?);
@@ -302,6 +306,9 @@ impl Writing<'_> {
 
     /// Checks that nobody else was here, keeps a backup and moves the candidate into place.
     fn swap_in(&self, candidate: &OsStr, new: &NewFile<'_>, old: Option<(File, Stat)>) -> Result<(), Failure> {
+        if let (None, Backup::Store, Some(backups)) = (&old, new.backup, &self.host.backups) {
+            backups.note_made(self.path, new.bytes);
+        }
         if new.seen == Seen::Nothing && self.move_into_gap(candidate)? {
             return Ok(());
         }
@@ -367,6 +374,13 @@ impl Writing<'_> {
         match renameat(folder, candidate, folder, name) {
             // A folder on one of the sides: the two change places, and the old one goes.
             Err(Errno::ISDIR | Errno::NOTDIR | Errno::EXIST | Errno::NOTEMPTY) => {
+                let is_folder = |name: &OsStr| {
+                    statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| Stat::of(&stat).kind == FileKind::Folder)
+                };
+                // Another program made it a moment ago, and what it put there is not taken away, not for a moment.
+                if is_folder(candidate) && is_folder(name) {
+                    return discard(folder, candidate);
+                }
                 renameat_with(folder, candidate, folder, name, RenameFlags::EXCHANGE)?;
                 if let Err(errno) = discard(folder, candidate) {
                     renameat_with(folder, candidate, folder, name, RenameFlags::EXCHANGE)?;

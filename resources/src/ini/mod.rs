@@ -1,6 +1,7 @@
 //! `ini`: settings in files of sections and keys.
 
 mod document;
+mod listing;
 mod setting;
 
 use std::collections::HashMap;
@@ -9,7 +10,7 @@ use indexmap::IndexMap;
 use keel_engine::attributes::{AbsolutePath, AttributeError};
 use keel_engine::change::{Change, Shown};
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Failure, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Nature, ObserveError, ResourceType, Work};
 use keel_engine::value::Value;
 
 use crate::ensure::Ensure;
@@ -162,11 +163,22 @@ impl ResourceType for IniType {
         })
     }
 
+    fn nature(&self) -> Nature {
+        Nature { file_level: true, ..Nature::default() }
+    }
+
     fn footprint(&self, desired: &Ini) -> Footprint {
         let path = &desired.path;
         let parts =
             desired.section.iter().flat_map(|(section, keys)| keys.keys().map(move |key| format!("path:{path}#{}", name(section, key))));
         parts.fold(part_footprint(path, desired.create && desired.ensure == Ensure::Present), Footprint::write)
+    }
+
+    fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
+        // Any file may be one: there is no list, only what is asked for.
+        let Some(path) = title else { return Ok(Some(Vec::new())) };
+        let text = host.read_text(path)?;
+        Ok(Some(text.map(|text| Described { title: path.to_owned(), attributes: listing::listing(path, &text) }).into_iter().collect()))
     }
 }
 

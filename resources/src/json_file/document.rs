@@ -5,8 +5,9 @@ use std::ops::Range;
 use keel_engine::resource::Failure;
 use keel_engine::value::{Map, Value};
 
+use crate::value_file::cursor::Cursor;
 use crate::value_file::splice::{Splice, quoted, spliced, without_parts};
-use crate::value_file::{DEPTH_MAX, Format, Place, Step, nested, position};
+use crate::value_file::{DEPTH_MAX, Format, Place, Step, nested};
 
 /// The format.
 pub(crate) struct Json;
@@ -165,31 +166,23 @@ fn write(value: &Value, unit: &str, indent: Option<&str>) -> String {
 }
 
 fn parse(text: &str) -> Result<Node, Failure> {
-    let mut reader = Reader { text, at: if text.starts_with('\u{feff}') { 3 } else { 0 } };
+    let mut reader = Reader(Cursor::new(text));
     let node = reader.value(DEPTH_MAX)?;
     reader.skip_space();
-    if reader.at < text.len() { Err(reader.odd("more behind the end")) } else { Ok(node) }
+    if reader.0.at < text.len() { Err(reader.odd("more behind the end")) } else { Ok(node) }
 }
 
 /// Reads JSON from left to right.
-struct Reader<'t> {
-    text: &'t str,
-    at: usize,
-}
+struct Reader<'t>(Cursor<'t>);
 
-impl<'t> Reader<'t> {
-    fn rest(&self) -> &'t str {
-        self.text.get(self.at..).unwrap_or_default()
-    }
-
+impl Reader<'_> {
     fn skip_space(&mut self) {
-        let rest = self.rest();
-        self.at += rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len();
+        self.0.skip(|c| matches!(c, ' ' | '\t' | '\n' | '\r'));
     }
 
     fn odd(&self, what: &str) -> Failure {
-        let failure = Failure::new(format!("{what} at {}", position(self.text, self.at)));
-        let rest = self.rest();
+        let failure = self.0.odd(what);
+        let rest = self.0.rest();
         if rest.starts_with("//") || rest.starts_with("/*") || rest.starts_with('#') {
             failure.help("JSON has no comments")
         } else {
@@ -200,40 +193,40 @@ impl<'t> Reader<'t> {
     /// Whether this character comes next; it is taken then.
     fn takes(&mut self, c: char) -> bool {
         self.skip_space();
-        let found = self.rest().starts_with(c);
-        self.at += if found { c.len_utf8() } else { 0 };
+        let found = self.0.rest().starts_with(c);
+        self.0.at += if found { c.len_utf8() } else { 0 };
         found
     }
 
     fn value(&mut self, depth: usize) -> Result<Node, Failure> {
         self.skip_space();
-        let start = self.at;
+        let start = self.0.at;
         if depth == 0 {
             return Err(self.odd("nested too deep"));
         }
-        let kind = match self.rest().chars().next() {
+        let kind = match self.0.rest().chars().next() {
             Some('{') => self.table(depth)?,
             Some('[') => self.list(depth)?,
             Some('"') => Kind::Scalar(Value::String(self.string()?)),
             _ => Kind::Scalar(self.word()?),
         };
-        Ok(Node { span: start..self.at, kind })
+        Ok(Node { span: start..self.0.at, kind })
     }
 
     fn table(&mut self, depth: usize) -> Result<Kind, Failure> {
-        self.at += 1;
+        self.0.at += 1;
         let mut members = Vec::new();
         while !self.takes('}') {
             if !members.is_empty() && !self.takes(',') {
                 return Err(self.odd("no `,` or `}`"));
             }
             self.skip_space();
-            let start = self.at;
-            if !self.rest().starts_with('"') {
+            let start = self.0.at;
+            if !self.0.rest().starts_with('"') {
                 return Err(self.odd("no key in quotes"));
             }
             let key = self.string()?;
-            let key_span = start..self.at;
+            let key_span = start..self.0.at;
             if !self.takes(':') {
                 return Err(self.odd("no `:`"));
             }
@@ -243,7 +236,7 @@ impl<'t> Reader<'t> {
     }
 
     fn list(&mut self, depth: usize) -> Result<Kind, Failure> {
-        self.at += 1;
+        self.0.at += 1;
         let mut items = Vec::new();
         while !self.takes(']') {
             if !items.is_empty() && !self.takes(',') {
@@ -256,7 +249,7 @@ impl<'t> Reader<'t> {
 
     /// Finds a text's end and leaves its escapes to a reader that knows them all.
     fn string(&mut self) -> Result<String, Failure> {
-        let rest = self.rest();
+        let rest = self.0.rest();
         let mut escaped = false;
         let end = rest.char_indices().skip(1).find(|(_, c)| {
             let closes = *c == '"' && !escaped;
@@ -265,12 +258,12 @@ impl<'t> Reader<'t> {
         });
         let quoted = end.and_then(|(end, _)| rest.get(..=end)).ok_or_else(|| self.odd("a text that never ends"))?;
         let text = serde_json::from_str(quoted).map_err(|_| self.odd("a text with a wrong escape or a line break"))?;
-        self.at += quoted.len();
+        self.0.at += quoted.len();
         Ok(text)
     }
 
     fn word(&mut self) -> Result<Value, Failure> {
-        let rest = self.rest();
+        let rest = self.0.rest();
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '-' | '.')).unwrap_or(rest.len());
         let word = rest.get(..end).unwrap_or_default();
         let value = match word {
@@ -279,7 +272,7 @@ impl<'t> Reader<'t> {
             "false" => Value::Bool(false),
             word => number(word).ok_or_else(|| self.odd(if word.is_empty() { "no value" } else { "a word that is no value" }))?,
         };
-        self.at += end;
+        self.0.at += end;
         Ok(value)
     }
 }

@@ -12,7 +12,7 @@ use keel_engine::value::{Map, Value};
 use crate::ensure::Ensure;
 use crate::file::check_path;
 use crate::ini::{ListStyle, Scalar, Separator, Setting};
-use crate::text_edit::{Edited, EditorType, TextEdit, described, looks_secret};
+use crate::text_edit::{Edited, EditorType, Target, TextEdit, described, looks_secret};
 use document::{Dialect, Document, Found, Style, Wanted};
 pub use shell_word::Quote;
 
@@ -146,6 +146,19 @@ fn wanted(desired: &KeyValue, setting: &Setting) -> Vec<Wanted> {
 }
 
 impl KeyValue {
+    /// Fails where a text that was put together says something else once it is read: what stands above a new line
+    /// may not have come to its end.
+    fn expect_read_back(&self, text: &str) -> Result<(), Failure> {
+        let mut document = Document::parse(text, self.dialect());
+        for (key, setting) in &self.values {
+            if !self.settle(&mut document, key, setting)?.is_empty() {
+                let failure = Failure::new(format!("{key} would not be read as it is written"));
+                return Err(failure.help("a quote above it is never closed, or the last line goes on; mend that first"));
+            }
+        }
+        Ok(())
+    }
+
     fn dialect(&self) -> Dialect {
         match self.format {
             Format::Shell => Dialect::Shell,
@@ -191,20 +204,9 @@ fn show<T>(values: &[T], text: impl Fn(&T) -> &String, hidden: bool) -> Shown {
 }
 
 impl TextEdit for KeyValue {
-    fn path(&self) -> &AbsolutePath {
-        &self.path
-    }
-
-    fn ensure(&self) -> Ensure {
-        self.ensure
-    }
-
-    fn creates(&self) -> bool {
-        self.create
-    }
-
-    fn is_secret(&self) -> bool {
-        self.values.values().any(Setting::is_secret)
+    fn target(&self) -> Target<'_> {
+        let is_secret = self.values.values().any(Setting::is_secret);
+        Target { path: &self.path, ensure: self.ensure, creates: self.create, is_secret }
     }
 
     fn parts(&self) -> Vec<String> {
@@ -216,6 +218,9 @@ impl TextEdit for KeyValue {
         let mut changes = Vec::new();
         for (key, setting) in &self.values {
             changes.extend(self.settle(&mut document, key, setting)?);
+        }
+        if !changes.is_empty() {
+            self.expect_read_back(&document.to_text())?;
         }
         if self.purge && self.ensure == Ensure::Present {
             let others: Vec<String> =

@@ -36,6 +36,18 @@ fn what_says_the_same_is_not_written() {
 }
 
 #[test]
+fn what_would_not_be_read_back_is_not_written() {
+    let trial = Trial::new();
+    // Found by fuzzing: the new line would be the rest of the text above it.
+    for (text, format) in [("B=\"x\n", "shell"), ("b = x\\\n", "plain")] {
+        trial.write("/f", text);
+        let made = trial.converge(&KeyValueType::NEW, "/f", &[values(&[("A", Value::from("1 2"))]), ("format", Value::from(format))]);
+        assert!(made.as_ref().is_err_and(|error| error == "/f: A would not be read as it is written"), "{text:?}: {made:?}");
+        assert_eq!(trial.read("/f"), text);
+    }
+}
+
+#[test]
 fn a_shell_puts_in_only_what_is_meant_to_be() {
     let path = || values(&[("PATH", Value::from("$PATH:/x"))]);
     assert_eq!(check("PATH=\"$PATH:/x\"\n", &[path()], "PATH=\"\\$PATH:/x\"\n").len(), 1);

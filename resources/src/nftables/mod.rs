@@ -1,5 +1,6 @@
 //! The type `nftables`: the host's packet filter, as a whole or some tables of it.
 
+mod listing;
 mod ruleset;
 mod trial_run;
 
@@ -7,7 +8,7 @@ use keel_engine::attributes;
 use keel_engine::attributes::{AbsolutePath, AttributeError, Span};
 use keel_engine::change::Change;
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Failure, Nature, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Nature, ObserveError, ResourceType, Unsaid, Work};
 use keel_engine::text::Text;
 use std::time::Duration;
 
@@ -25,7 +26,8 @@ attributes! {
     /// Only the tables that the rules name are replaced, so that those of Docker or libvirt stay; rules that
     /// begin with `flush ruleset` replace everything. With `confirm` or `confirm_tcp` new rules are on
     /// trial: where the host cannot do with them what it says there, or does not live to say so, the old ones
-    /// come back by themselves and the resource fails. Rules that somebody changed by hand are found and put
+    /// come back by themselves and the resource fails; a run that was killed meanwhile leaves them on trial for the
+    /// next one. Rules that somebody changed by hand are found and put
     /// right; what counters and sets have gathered does not matter.
     ///
     ///     nftables "firewall" confirm_tcp="keel.example.org:8140" {
@@ -41,11 +43,11 @@ attributes! {
         /// `nftables` loads.
         pub file: Option<AbsolutePath>,
         /// A command that has to succeed under the new rules, as a list of arguments, the program first.
-        pub confirm: Vec<String>,
+        [how] pub confirm: Vec<String>,
         /// A port that has to take connections under the new rules, `host:port` or `[address]:port`.
-        pub confirm_tcp: Option<String>,
+        [how] pub confirm_tcp: Option<String>,
         /// How long new rules have to prove themselves.
-        pub confirm_timeout: Span = Span(Duration::from_secs(30)),
+        [how] pub confirm_timeout: Span = Span(Duration::from_secs(30)),
         /// Whether the running kernel gets them now.
         pub live: bool = true,
     }
@@ -105,7 +107,13 @@ impl ResourceType for NftablesType {
         let look = |rules: &&Nftables| {
             let ruleset = rules.ruleset(host)?;
             let kept = rules.kept(&ruleset).look(host)?;
-            let live = if rules.live && host.is_machine() { trial_run::difference(host, rules, &ruleset)? } else { None };
+            if !rules.live || !host.is_machine() {
+                return Ok(ObservedRules { kept, live: None });
+            }
+            let live = match trial_run::difference(host, rules, &ruleset)? {
+                None => trial_run::unproved(host, rules)?,
+                difference => difference,
+            };
             Ok(ObservedRules { kept, live })
         };
         desired.iter().map(look).collect()
@@ -132,11 +140,24 @@ impl ResourceType for NftablesType {
         let file = desired.file();
         let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
         let folder = if folder.is_empty() { "/" } else { folder };
-        Footprint::default().own(format!("path:{file}")).need(format!("path:{folder}")).need("package:nftables")
+        // The rules that count are the kernel's.
+        Footprint::default()
+            .own(format!("path:{file}"))
+            .write(format!("kernel:nftables {file}"))
+            .need(format!("path:{folder}"))
+            .need("package:nftables")
     }
 
     fn nature(&self) -> Nature {
         Nature { serial: true, ..Nature::default() }
+    }
+
+    fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
+        listing::listing(host, title).map(Some)
+    }
+
+    fn unsaid(&self, host: &Host, described: &[Described]) -> Result<Vec<Unsaid>, Failure> {
+        listing::unsaid(host, described)
     }
 }
 

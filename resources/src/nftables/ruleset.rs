@@ -42,11 +42,24 @@ impl Ruleset {
         Ok(Self { body, tables, flushes })
     }
 
+    /// The rules that a file is kept for, where the file is what would be written for them: one that would add to
+    /// tables each time it is loaded is none.
+    pub(super) fn kept_in(file: &str) -> Option<String> {
+        let rules = Self::parse(file).ok()?;
+        let start = rules.anew();
+        let content = rules.body.strip_prefix(&start)?;
+        let is_same = Self::parse(content).is_ok_and(|content| content.text() == file);
+        is_same.then(|| content.to_owned())
+    }
+
+    fn anew(&self) -> String {
+        let anew = |table: &String| format!("table {table}\ndelete table {table}\n");
+        if self.flushes { String::new() } else { self.tables.iter().map(anew).collect() }
+    }
+
     /// The text to be loaded in one transaction: each table is made, so that it can be deleted, and made anew.
     pub(super) fn text(&self) -> String {
-        let anew = |table: &String| format!("table {table}\ndelete table {table}\n");
-        let anew: String = if self.flushes { String::new() } else { self.tables.iter().map(anew).collect() };
-        format!("{FIRST_LINE}\n{anew}{}", self.body)
+        format!("{FIRST_LINE}\n{}{}", self.anew(), self.body)
     }
 }
 

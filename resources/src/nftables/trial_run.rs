@@ -11,6 +11,7 @@ use keel_engine::resource::{Failure, ObserveError};
 use super::Nftables;
 use super::ruleset::Ruleset;
 use crate::host::command::Command;
+use crate::host::output::CommandError;
 use crate::host::{Backup, Host, NewFile, Ownership};
 
 /// Where the old rules are while new ones are on trial.
@@ -45,6 +46,19 @@ pub(super) fn difference(host: &Host, desired: &Nftables, ruleset: &Ruleset) -> 
     }
     let further = running.iter().find(|(name, _)| ruleset.flushes && !rehearsed.iter().any(|(rehearsed, _)| rehearsed == name));
     Ok(further.map(|(name, _)| format!("with table {name}")))
+}
+
+/// The tables that the kernel has, as `family name`; none where there is no nft to ask.
+pub(super) fn running_tables(host: &Host) -> Result<Vec<String>, Failure> {
+    let listed = match nft(host).arguments(["list", "tables"]).run() {
+        Ok(listed) => listed,
+        Err(CommandError::NotFound { .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    if !listed.is_success() {
+        return Err(listed.failure());
+    }
+    Ok(listed.text()?.lines().filter_map(|line| line.strip_prefix("table ")).map(|table| table.trim().to_owned()).collect())
 }
 
 /// The declared rules as the kernel prints them. None where they name interfaces by number, which are
@@ -95,22 +109,46 @@ fn unit(desired: &Nftables) -> String {
     format!("keel-nftables-{}", Digest::of(desired.name.as_bytes()).short())
 }
 
-/// Loads the rules. Where they have to prove themselves and do not, the old ones come back.
+/// Where the rules are kept that come back. It is there exactly as long as new ones have not proved themselves.
+fn old_rules(desired: &Nftables) -> String {
+    format!("{FOLDER}/{}-old.nft", unit(desired))
+}
+
+/// Loads the old rules, and says by the absence of their file that this is done. Without a `$`, which systemd would
+/// take for its own.
+fn bring_back(old: &str) -> String {
+    format!("/usr/sbin/nft -f {old} && rm -f {old}")
+}
+
+/// What is the matter with rules that are the declared ones: a run that was killed may have left them before they
+/// proved themselves.
+pub(super) fn unproved(host: &Host, desired: &Nftables) -> Result<Option<String>, ObserveError> {
+    Ok(host.stat(old_rules(desired))?.map(|_| "on trial by a run that was ended".to_owned()))
+}
+
+/// Loads the rules. Where they have to prove themselves and do not, the old ones come back: those from before the
+/// first trial, where a run was killed in the middle of one.
 pub(super) fn put_in_force(host: &Host, desired: &Nftables, ruleset: &Ruleset) -> Result<(), Failure> {
     let load = |text: String| nft(host).arguments(["-f", "-"]).input(text).succeed().map(drop);
     check(host, desired, ruleset)?;
+    let old = old_rules(desired);
+    let of_killed = host.read_text(&old)?;
+    let guard = Guard(format!("{}-revert", unit(desired)));
     if desired.confirm.is_empty() && desired.confirm_tcp.is_none() {
-        return load(ruleset.text());
+        load(ruleset.text())?;
+        return if of_killed.is_some() { guard.lift(host, &old) } else { Ok(()) };
     }
-    let before = format!("flush ruleset\n{}", nft(host).arguments(["list", "ruleset"]).succeed()?.text()?);
-    let old = format!("{FOLDER}/{}-old.nft", unit(desired));
-    write(host, &old, &before)?;
-    let guard = Guard::set(host, desired, &old)?;
+    let before = match of_killed {
+        Some(before) => before,
+        None => format!("flush ruleset\n{}", nft(host).arguments(["list", "ruleset"]).succeed()?.text()?),
+    };
+    guard.set(host, desired, &old, &before)?;
     let proved = load(ruleset.text()).and_then(|()| prove(host, desired));
-    let reverted = if proved.is_ok() { Ok(()) } else { load(before) };
-    guard.lift(host);
-    host.remove(&old)?;
-    reverted?;
+    if proved.is_err() {
+        let again = format!("the timer {} tries that once more: systemctl status {}", guard.0, guard.0);
+        load(before).map_err(|failure| failure.help(again))?;
+    }
+    guard.lift(host, &old)?;
     proved.map_err(|failure| {
         let message =
             format!("the host is cut off under the new rules of {}, and the old ones are back: {}", desired.name, failure.message);
@@ -122,24 +160,38 @@ pub(super) fn put_in_force(host: &Host, desired: &Nftables, ruleset: &Ruleset) -
 struct Guard(String);
 
 impl Guard {
-    fn set(host: &Host, desired: &Nftables, old: &str) -> Result<Self, Failure> {
-        let unit = format!("{}-revert", unit(desired));
+    fn set(&self, host: &Host, desired: &Nftables, old: &str, before: &str) -> Result<(), Failure> {
         let delay = (desired.confirm_timeout.0 * 2).as_secs().to_string();
-        // A run that was killed may have left one, which counts down to rules older than these.
-        let _ = host.command("systemctl").arguments(["stop", &format!("{unit}.timer")]).run();
-        let timer =
-            [format!("--unit={unit}"), format!("--on-active={delay}"), "--timer-property=AccuracySec=1s".to_owned(), "--quiet".to_owned()];
-        let command = host.command("systemd-run").arguments(timer).arguments(["--collect", "/usr/sbin/nft", "-f", old]);
+        // A run that was killed may have left one, which is not to take the file away from this one.
+        self.stop(host);
+        write(host, old, before)?;
+        let timer = [
+            format!("--unit={}", self.0),
+            format!("--on-active={delay}"),
+            "--timer-property=AccuracySec=1s".to_owned(),
+            "--quiet".to_owned(),
+        ];
+        let command = host.command("systemd-run").arguments(timer).arguments(["--collect", "/bin/sh", "-c", &bring_back(old)]);
         let failed = |failure: Failure| {
             failure.help("rules that have to prove themselves need a running systemd, which brings the old ones back in any case")
         };
-        command.succeed().map_err(failed)?;
-        Ok(Self(unit))
+        match command.succeed() {
+            Ok(_) => Ok(()),
+            // Nothing was changed yet that would have to be brought back.
+            Err(failure) => host.remove(old).and(Err(failed(failure))),
+        }
     }
 
-    /// Where this fails the old rules come back, and the next run finds that out.
-    fn lift(self, host: &Host) {
-        let _ = host.command("systemctl").arguments(["stop", &format!("{}.timer", self.0)]).run();
+    fn stop(&self, host: &Host) {
+        // Where there is none this fails, and a timer that stays finds nothing to bring back.
+        let _ = host.command("systemctl").arguments(["stop", &format!("{}.timer", self.0), &format!("{}.service", self.0)]).run();
+    }
+
+    /// Without the file nothing comes back, whatever becomes of the timer.
+    fn lift(&self, host: &Host, old: &str) -> Result<(), Failure> {
+        let removed = host.remove(old).map(drop);
+        self.stop(host);
+        removed
     }
 }
 
@@ -173,6 +225,8 @@ fn attempt(host: &Host, desired: &Nftables) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use keel_engine::attributes::Attributes;
+
     use super::*;
 
     #[test]
@@ -180,5 +234,12 @@ mod tests {
         let listing = "table inet a {\n\tchain b {\n\t}\n}\ntable ip c {\n}\n";
         let found = tables(listing);
         assert_eq!(found, [("inet a".to_owned(), "\tchain b {\n\t}\n}\n".to_owned()), ("ip c".to_owned(), "}\n".to_owned())]);
+    }
+
+    #[test]
+    fn nothing_in_the_command_of_the_timer_is_anybody_elses_to_read() {
+        let desired = Nftables::from_attributes("a b; $(x)", &[("content".to_owned(), "flush ruleset".into())].into()).unwrap();
+        let command = bring_back(&old_rules(&desired));
+        assert!(command.chars().all(|c| c.is_ascii_alphanumeric() || " /.-&".contains(c)), "{command}");
     }
 }

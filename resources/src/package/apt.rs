@@ -23,6 +23,9 @@ const POLICY_BYTES_MAX: usize = 16 << 20;
 const SOURCES: [&str; 4] = ["/etc/apt/sources.list", "/etc/apt/sources.list.d", "/etc/apt/preferences", "/etc/apt/preferences.d"];
 const LISTS: &str = "/var/lib/apt/lists";
 
+/// What apt says of a package that was cut off while it was unpacked.
+pub(super) const REINSTALL: &str = "needs to be reinstalled";
+
 /// Where apt keeps which packages nobody asked for.
 pub(super) const AUTOMATIC_FILE: &str = "/var/lib/apt/extended_states";
 
@@ -77,7 +80,14 @@ pub(super) fn run(host: &Host, arguments: &[String]) -> Result<(), Failure> {
     let command = apt_get(host).arguments(arguments.iter().cloned());
     let mut output = command.run()?;
     if !output.is_success() && mentions(&output, "dpkg --configure -a") {
-        configure_all(host)?;
+        // What was cut off while it was unpacked cannot be configured, but the step itself may unpack it anew.
+        let _ = configure_all(host);
+        output = command.run()?;
+    }
+    let files: Vec<&String> = arguments.iter().filter(|argument| argument.starts_with('/')).collect();
+    if !output.is_success() && mentions(&output, REINSTALL) && !files.is_empty() {
+        // Apt looks for an archive of the version that was cut off, and does not see the file that it is given.
+        dpkg(host).argument("--install").arguments(files.into_iter().cloned()).succeed()?;
         output = command.run()?;
     }
     let stale = ["404  Not Found", "Hash Sum mismatch", "Unable to fetch some archives"];
@@ -90,7 +100,11 @@ pub(super) fn run(host: &Host, arguments: &[String]) -> Result<(), Failure> {
 
 /// Lets dpkg finish what was interrupted.
 pub(super) fn configure_all(host: &Host) -> Result<(), Failure> {
-    quiet(host.command("dpkg")).arguments(["--force-confdef", "--force-confold", "--configure", "-a"]).succeed().map(drop)
+    dpkg(host).arguments(["--configure", "-a"]).succeed().map(drop)
+}
+
+fn dpkg(host: &Host) -> Command {
+    quiet(host.command("dpkg")).arguments(["--force-confdef", "--force-confold"])
 }
 
 /// Puts packages on hold, or lets go of them.
@@ -124,6 +138,9 @@ fn explain(output: &Output) -> Failure {
     let failure = output.failure();
     if mentions(output, "Unable to locate package") || mentions(output, "has no installation candidate") {
         return failure.help("check the name, and that a source in /etc/apt has it");
+    }
+    if mentions(output, REINSTALL) {
+        return failure.help("it was cut off while it was unpacked, and apt has that version no more: give a package file as `source`, or remove it with `dpkg --remove --force-remove-reinstreq`");
     }
     if mentions(output, "Could not get lock") {
         return failure.help("another apt or dpkg is running; see `fuser -v /var/lib/dpkg/lock-frontend`");

@@ -23,6 +23,8 @@ impl Deb {
             let failure = Failure::new(format!("there is no package file {path}"));
             return Err(ObserveError::NotYet(failure.help(format!("declare it: file {:?} source=...", path.as_str()))));
         }
+        let danger = "they could have anything installed, which runs as root then";
+        host.expect_trusted(path.as_path(), 0, danger, "keep it where only root may write, such as /var/cache/packages")?;
         let file = host.locate(path.as_path());
         let command = host.command("dpkg-deb").argument("--field").argument(file.to_string_lossy());
         let text = command.arguments(["Package", "Version", "Architecture"]).succeed()?.text()?;

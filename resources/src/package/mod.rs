@@ -3,6 +3,7 @@
 mod apt;
 mod deb;
 mod dpkg;
+mod owned;
 mod plan;
 mod policy;
 mod version;
@@ -10,9 +11,10 @@ mod version;
 use std::collections::BTreeMap;
 
 use keel_engine::attributes::{AbsolutePath, AttributeError};
-use keel_engine::change::Change;
+use keel_engine::catalog::Effect;
+use keel_engine::change::{Action, Change};
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Described, Failure, Nature, ObserveError, Reliance, ResourceType, Work};
+use keel_engine::resource::{Described, Disruption, Failure, Nature, ObserveError, Reliance, ResourceType, Work};
 use keel_engine::value::Value;
 use keel_engine::{attributes, choices};
 
@@ -20,6 +22,7 @@ use crate::host::Host;
 pub(crate) use apt::fetch_lists_of;
 use deb::Deb;
 use dpkg::{Known, State};
+pub use owned::owned;
 use plan::{Step, carry_out};
 use policy::Available;
 use version::Wish;
@@ -82,7 +85,7 @@ attributes! {
         /// Whose configuration files win when an upgrade brings others: `keep` or `replace`.
         pub config: Config = Config::Keep,
         /// Further options for `apt-get install`, such as `-t` `bookworm-backports`.
-        pub install_options: Vec<String>,
+        [how] pub install_options: Vec<String>,
     }
     check |desired| {
         let mut errors = Vec::new();
@@ -223,6 +226,7 @@ impl ResourceType for PackageType {
         if !host.is_machine() {
             return works.iter().map(|_| Err(below_root(host))).collect();
         }
+        let _turn = host.packaging();
         carry_out(host, &works.iter().map(Step::of).collect::<Vec<_>>())
     }
 
@@ -250,6 +254,22 @@ impl ResourceType for PackageType {
         });
         let hold = |is_held: bool| is_held.then(|| ("hold".to_owned(), Value::Bool(true)));
         Ok(Some(installed.map(|(title, is_held)| Described { title, attributes: hold(is_held).into_iter().collect() }).collect()))
+    }
+
+    fn disruption(&self, _changes: &[Change], _refresh: Option<Effect>) -> Option<Disruption> {
+        Some(Disruption::Software)
+    }
+
+    /// What was not there before has nothing to interrupt.
+    fn disrupts(
+        &self,
+        _host: &Host,
+        _desired: &Package,
+        changes: &[Change],
+        refresh: Option<Effect>,
+    ) -> Result<Option<Disruption>, Failure> {
+        let is_new = !changes.is_empty() && changes.iter().all(|change| change.action == Action::Create || change.attribute == "hold");
+        Ok(self.disruption(changes, refresh).filter(|_| !is_new))
     }
 
     fn nature(&self) -> Nature {

@@ -134,9 +134,24 @@ pub(super) fn carry_out(host: &Host, steps: &[Step<'_>]) -> Vec<Result<(), Failu
         let _ = apt::configure_all(host);
     }
     hold(host, steps, false, &mut results);
+    let all: Vec<usize> = (0..steps.len()).collect();
+    perform_all(host, steps, &all, &mut results);
+    // Apt does nothing at all while a package is cut off; one of these steps may just have made it whole.
+    let is_blocked = |result: &Result<(), Failure>| result.as_ref().is_err_and(|failure| failure.message.contains(apt::REINSTALL));
+    let blocked: Vec<usize> = all.iter().copied().filter(|position| results.get(*position).is_some_and(is_blocked)).collect();
+    if !blocked.is_empty() && blocked.len() < steps.len() {
+        perform_all(host, steps, &blocked, &mut results);
+    }
+    hold(host, steps, true, &mut results);
+    results
+}
+
+fn perform_all(host: &Host, steps: &[Step<'_>], positions: &[usize], results: &mut [Result<(), Failure>]) {
     let mut acts: BTreeMap<&Act, Vec<usize>> = BTreeMap::new();
-    for (position, step) in steps.iter().enumerate() {
-        acts.entry(&step.act).or_default().push(position);
+    for position in positions {
+        if let Some(step) = steps.get(*position) {
+            acts.entry(&step.act).or_default().push(*position);
+        }
     }
     for (act, positions) in acts {
         for (position, result) in perform(host, act, &positions, steps) {
@@ -145,8 +160,6 @@ pub(super) fn carry_out(host: &Host, steps: &[Step<'_>]) -> Vec<Result<(), Failu
             }
         }
     }
-    hold(host, steps, true, &mut results);
-    results
 }
 
 type Results = Vec<(usize, Result<(), Failure>)>;

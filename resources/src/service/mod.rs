@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use keel_engine::attributes::{AttributeError, AttributeValue, Span, wrong_type};
 use keel_engine::catalog::Effect;
-use keel_engine::change::Change;
+use keel_engine::change::{Change, Shown};
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Described, Failure, Nature, ObserveError, PlannedRefresh, Refreshed, ResourceType, Work};
+use keel_engine::resource::{Described, Disruption, Failure, Nature, ObserveError, PlannedRefresh, Refreshed, ResourceType, Work};
 use keel_engine::schema::Kind;
 use keel_engine::value::{Map, Value};
 use keel_engine::{attributes, choices};
@@ -80,7 +80,7 @@ attributes! {
         /// Not given: it is left as it is. Units that only others pull in are as they are.
         pub enable: Option<Enable>,
         /// How long a start, stop, restart or reload may take, a second or more.
-        pub timeout: Span = Span(Duration::from_secs(300)),
+        [how] pub timeout: Span = Span(Duration::from_secs(300)),
     }
     check |desired| {
         let mut errors = Vec::new();
@@ -187,6 +187,30 @@ impl ResourceType for ServiceType {
         Footprint::default().own(format!("unit:{unit}")).need(format!("{file}.d")).need(file).need(format!("unit-file:{unit}"))
     }
 
+    fn heeds_refresh(&self, desired: &Service, made: &[Change], _is_new: bool) -> bool {
+        desired.ensure != Some(Ensure::Stopped) && !made.iter().any(|change| change.attribute == "ensure")
+    }
+
+    fn disruption(&self, changes: &[Change], refresh: Option<Effect>) -> Option<Disruption> {
+        let stops = |change: &Change| change.attribute == "ensure" && change.after == Shown::from("stopped");
+        match refresh {
+            Some(Effect::Restart) => Some(Disruption::Restart),
+            Some(Effect::Reload) => None,
+            None => changes.iter().any(stops).then_some(Disruption::Stop),
+        }
+    }
+
+    /// A unit that cannot read its configuration again is restarted instead.
+    fn disrupts(&self, host: &Host, desired: &Service, changes: &[Change], refresh: Option<Effect>) -> Result<Option<Disruption>, Failure> {
+        if refresh != Some(Effect::Reload) {
+            return Ok(self.disruption(changes, refresh));
+        }
+        let systemd = Systemd::of(host)?;
+        let unit = systemd.look_at(host, &desired.unit())?;
+        let restarts = unit.is_running() && !systemd.can_reload(&unit)?;
+        Ok(restarts.then_some(Disruption::Restart))
+    }
+
     fn nature(&self) -> Nature {
         Nature { refreshable: true, ..Nature::default() }
     }
@@ -243,7 +267,8 @@ fn describe(name: &str, unit: &Unit) -> Described {
         _ => None,
     };
     let mut attributes: Map = enable.into_iter().map(|enable| ("enable".to_owned(), enable)).collect();
-    if unit.is_running() {
+    // One that is masked could not be started again.
+    if unit.is_running() && unit.enabled.as_deref() != Some("masked") {
         attributes.insert("ensure".to_owned(), Value::from("running"));
     }
     Described { title: name.strip_suffix(".service").unwrap_or(name).to_owned(), attributes }

@@ -1,6 +1,6 @@
 //! What systemd says of units, in the few words that matter here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +63,9 @@ impl Unit {
 /// the job that is queued for it.
 type Listed = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
 
+/// What became of links: what was done, the link and where it led.
+type Links = Vec<(String, String, String)>;
+
 /// The units that others want or require by a link of the host's own: the common case of an enabled
 /// one, told without systemd, which takes milliseconds to answer for each.
 fn wanted_units(host: &Host) -> Result<BTreeSet<String>, Failure> {
@@ -124,8 +127,15 @@ impl Systemd {
 
     /// Whether the files of these units have changed since systemd read them.
     pub(crate) fn stale(&self, names: &[String]) -> Result<Vec<bool>, Failure> {
-        let listed: Vec<Listed> = self.bus.call("ListUnitsByNames", &names)?;
-        listed.iter().map(|(_, _, _, _, _, _, path, ..)| self.bus.unit_flag(path.as_str(), "NeedDaemonReload")).collect()
+        let (templates, units): (Vec<&String>, Vec<&String>) = names.iter().partition(|name| name.contains("@."));
+        let listed: Vec<Listed> = self.bus.call("ListUnitsByNames", &units)?;
+        let mut told: BTreeMap<&String, Vec<Listed>> = units.into_iter().zip(listed.into_iter().map(|unit| vec![unit])).collect();
+        for template in templates {
+            told.insert(template, self.listed(template)?);
+        }
+        let is_stale = |unit: &Listed| self.bus.unit_flag(unit.6.as_str(), "NeedDaemonReload");
+        let any_stale = |name| told.get(name).into_iter().flatten().map(is_stale).try_fold(false, |any, stale| Ok(any || stale?));
+        names.iter().map(any_stale).collect()
     }
 
     /// Lets systemd read its files again if those of this unit have changed since it did.
@@ -137,6 +147,34 @@ impl Systemd {
         self.bus.unit_flag(&unit.path, "CanReload")
     }
 
+    /// Of a unit the name where it runs, of a template those of its instances that do.
+    pub(crate) fn running(&self, name: &str) -> Result<Vec<String>, Failure> {
+        let units = self
+            .listed(name)?
+            .into_iter()
+            .map(|(name, _, load, active, sub, _, path, ..)| (name, Unit { path: path.to_string(), load, active, sub, enabled: None }));
+        let mut names: Vec<String> = units.filter(|(_, unit)| unit.is_running()).map(|(name, _)| name).collect();
+        // systemd lists them in no order, and a plan is the same each time.
+        names.sort();
+        Ok(names)
+    }
+
+    /// What systemd has of a name: the unit, or of a template the instances. It knows no unit that is a template.
+    fn listed(&self, name: &str) -> Result<Vec<Listed>, Failure> {
+        let Some((template, kind)) = name.split_once("@.") else {
+            return self.bus.call("ListUnitsByNames", &vec![name.to_owned()]);
+        };
+        let in_any_state: [&str; 0] = [];
+        self.bus.call("ListUnitsByPatterns", &(&in_any_state[..], &[format!("{template}@*.{kind}")][..]))
+    }
+
+    /// Stops what runs of a unit whose file is about to go, and takes the links away by which it would start again.
+    pub(crate) fn retire(&self, host: &Host, name: &str, running: &[String], limit: Duration) -> Result<(), Failure> {
+        running.iter().try_for_each(|name| self.run(host, "StopUnit", name, limit))?;
+        let _: Links = self.bus.call("DisableUnitFiles", &(&[name][..], false))?;
+        Ok(())
+    }
+
     /// Lets systemd read all its files again.
     pub(crate) fn read_again(&self) -> Result<(), Failure> {
         self.bus.call("Reload", &())
@@ -144,7 +182,6 @@ impl Systemd {
 
     /// Enables, disables or masks a unit for good.
     pub(super) fn enable(&self, name: &str, unit: &Unit, wish: Enable) -> Result<(), Failure> {
-        type Links = Vec<(String, String, String)>;
         let names = [name];
         let masked = unit.enabled.as_deref().is_some_and(|state| state.starts_with("masked"));
         if masked && wish != Enable::Masked {
@@ -166,7 +203,7 @@ impl Systemd {
     }
 
     /// Starts, stops, restarts or reloads a unit and waits until that is done.
-    pub(super) fn run(&self, host: &Host, method: &str, name: &str, limit: Duration) -> Result<(), Failure> {
+    pub(crate) fn run(&self, host: &Host, method: &str, name: &str, limit: Duration) -> Result<(), Failure> {
         let end = self.bus.run_job(method, name, limit)?;
         if end == "done" {
             return Ok(());

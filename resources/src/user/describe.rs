@@ -14,6 +14,15 @@ pub(super) fn users(host: &Host, title: Option<&str>) -> Result<Vec<Described>, 
     Ok(meant.map(|(name, user)| Described { title: name.clone(), attributes: attributes(name, user, &groups) }).collect())
 }
 
+/// People's accounts, which are those above the system's own; not the one that this program runs as.
+pub(super) fn removable(host: &Host) -> Result<Vec<Described>, Failure> {
+    let ids = accounts::human_ids(host, "UID_MIN", "UID_MAX")?;
+    let users = accounts::parse_passwd(&accounts::read(host, "/etc/passwd")?);
+    let own = nix::unistd::Uid::current().as_raw();
+    let human = users.into_iter().filter(|(name, user)| ids.contains(&user.uid) && user.uid != own && accounts::is_account_name(name));
+    Ok(human.map(|(title, _)| Described { title, attributes: Map::new() }).collect())
+}
+
 fn attributes(name: &str, user: &PasswdLine, groups: &std::collections::BTreeMap<String, GroupLine>) -> Map {
     let primary = groups.iter().find(|(_, group)| group.gid == user.gid).map(|(name, _)| name.as_str());
     let gid = primary.map_or_else(|| Value::Int(i64::from(user.gid)), Value::from);

@@ -9,7 +9,7 @@ use keel_engine::attributes;
 use keel_engine::attributes::{AbsolutePath, AttributeError, AttributeValue, wrong_type};
 use keel_engine::change::{Change, Shown};
 use keel_engine::footprint::Footprint;
-use keel_engine::resource::{Described, Failure, Nature, ObserveError, ResourceType, Work};
+use keel_engine::resource::{Described, Failure, Listed, Listing, Nature, ObserveError, ResourceType, Work};
 use keel_engine::schema::Kind;
 use keel_engine::text::Text;
 use keel_engine::value::Value;
@@ -45,6 +45,9 @@ attributes! {
     ///         groups adm web
     ///         password (secret)"users/ada"
     ///     }
+    ///
+    /// With `purge user` accounts that no resource declares go, from the ids for people on (`UID_MIN` in
+    /// login.defs), unless something declared needs them, such as a file of theirs. Homes stay.
     pub struct User: "user" {
         /// The user's name.
         [title] pub name: String,
@@ -67,7 +70,7 @@ attributes! {
         /// The full name or whatever else describes the user.
         pub comment: Option<String>,
         /// The password as a hash (`mkpasswd` makes one), `*` for none, or `!` and the hash to lock it.
-        pub password: Option<Text>,
+        [secret] pub password: Option<Text>,
         /// The most days that a password lasts; -1 for no limit.
         pub password_max_age: Option<i64>,
         /// The fewest days between two changes of the password.
@@ -219,6 +222,10 @@ impl ResourceType for UserType {
 
     fn nature(&self) -> Nature {
         Nature { serial: true, ..Nature::default() }
+    }
+
+    fn removable(&self) -> Option<Listing<Host>> {
+        Some(|host| describe::removable(host).map(Listed::from))
     }
 
     fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {

@@ -1,6 +1,7 @@
 //! Values in files of tables and lists: what `json_file`, `toml_file` and `yaml_file` have in common. Each format
 //! only knows how to read a text and how to put one value into it; that nothing else changes is seen to here.
 
+pub(crate) mod cursor;
 mod place;
 pub(crate) mod splice;
 
@@ -13,7 +14,8 @@ use keel_engine::value::{Map, Value};
 
 use crate::ensure::Ensure;
 use crate::file::check_path;
-use crate::text_edit::{Edited, looks_secret};
+use crate::text_edit::{Edited, described, looks_secret};
+pub(crate) use cursor::position;
 pub(crate) use place::{Place, Step};
 
 /// How deep tables and lists may be nested.
@@ -77,23 +79,18 @@ macro_rules! value_file {
         }
 
         impl $crate::text_edit::TextEdit for $name {
-            fn path(&self) -> &keel_engine::attributes::AbsolutePath {
-                &self.path
-            }
-            fn ensure(&self) -> $crate::ensure::Ensure {
-                self.ensure
-            }
-            fn creates(&self) -> bool {
-                self.create
-            }
-            fn is_secret(&self) -> bool {
-                self.values.values().any(keel_engine::value::Value::has_secret)
+            fn target(&self) -> $crate::text_edit::Target<'_> {
+                let is_secret = self.values.values().any(keel_engine::value::Value::has_secret);
+                $crate::text_edit::Target { path: &self.path, ensure: self.ensure, creates: self.create, is_secret }
             }
             fn parts(&self) -> Vec<String> {
                 self.as_values().wishes().into_iter().map(|wish| wish.place.to_string()).collect()
             }
             fn edit(&self, text: &str) -> Result<$crate::text_edit::Edited, keel_engine::resource::Failure> {
                 self.as_values().edit::<$format>(text)
+            }
+            fn describe(text: &str) -> Option<keel_engine::value::Map> {
+                $crate::value_file::describe::<$format>(text)
             }
         }
     };
@@ -192,6 +189,40 @@ impl Values<'_> {
             })?;
         }
         Ok(Edited::of(changes, edited))
+    }
+}
+
+/// The values of a text that manifests can keep: all but what looks like a password, and nulls.
+pub(crate) fn describe<F: Format>(text: &str) -> Option<Map> {
+    let values = match F::read(text) {
+        Ok(Value::Map(map)) => map
+            .iter()
+            .filter_map(|(key, value)| kept(key, value).map(|value| (Place(vec![Step::Key(key.clone())]).to_string(), value)))
+            .collect(),
+        _ => Map::new(),
+    };
+    Some(described(values))
+}
+
+fn kept(key: &str, value: &Value) -> Option<Value> {
+    match value {
+        Value::Null => None,
+        // Of what is inside of a list no part can be left out.
+        Value::List(_) | Value::String(_) if hides(key, value) || has_null(value) => None,
+        Value::Map(map) => {
+            let inside: Map = map.iter().filter_map(|(key, value)| Some((key.clone(), kept(key, value)?))).collect();
+            (map.is_empty() || !inside.is_empty()).then_some(Value::Map(inside))
+        }
+        other => Some(other.clone()),
+    }
+}
+
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::List(items) => items.iter().any(has_null),
+        Value::Map(map) => map.values().any(has_null),
+        _ => false,
     }
 }
 
@@ -348,12 +379,4 @@ pub(crate) fn nested(steps: &[Step], value: &Value) -> Value {
         Step::Key(key) => Value::Map(Map::from_iter([(key.clone(), inner)])),
         Step::Index(_) => Value::List(vec![inner]),
     })
-}
-
-/// Where a byte of a text is, for people.
-pub(crate) fn position(text: &str, at: usize) -> String {
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    format!("line {line}, column {column}")
 }

@@ -5,26 +5,27 @@ use std::ops::Range;
 use keel_engine::resource::Failure;
 
 use super::path::is_name;
-use crate::value_file::{DEPTH_MAX, position};
+use crate::value_file::DEPTH_MAX;
+use crate::value_file::cursor::Cursor;
 
 /// An element and where it stands.
 #[derive(Debug)]
-pub(super) struct Element {
-    pub(super) name: String,
+pub(crate) struct Element {
+    pub(crate) name: String,
     /// From the opening bracket of the first tag to behind the closing one of the last.
     pub(super) span: Range<usize>,
     /// What stands between the tags; none in `<name/>`.
     pub(super) inside: Option<Range<usize>>,
     /// Behind the name and the attributes of the first tag.
     pub(super) head_end: usize,
-    pub(super) attributes: Vec<Attribute>,
-    pub(super) children: Vec<Element>,
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) children: Vec<Element>,
 }
 
 /// An attribute and where it stands.
 #[derive(Debug)]
-pub(super) struct Attribute {
-    pub(super) name: String,
+pub(crate) struct Attribute {
+    pub(crate) name: String,
     /// From the space in front of it to behind its value.
     pub(super) span: Range<usize>,
     /// Between the quotes.
@@ -33,13 +34,13 @@ pub(super) struct Attribute {
 
 impl Element {
     /// The value of an attribute.
-    pub(super) fn attribute(&self, text: &str, name: &str) -> Option<String> {
+    pub(crate) fn attribute(&self, text: &str, name: &str) -> Option<String> {
         let attribute = self.attributes.iter().find(|attribute| attribute.name == name)?;
         text.get(attribute.value.clone()).map(unescaped)
     }
 
     /// The text in it, without the space around; none where elements are in it.
-    pub(super) fn text(&self, text: &str) -> Option<String> {
+    pub(crate) fn text(&self, text: &str) -> Option<String> {
         let inside = self.inside.clone().unwrap_or_default();
         let inside = text.get(inside)?;
         if !self.children.is_empty() {
@@ -143,99 +144,82 @@ fn declaration_length(text: &str) -> Option<usize> {
 ///
 /// # Errors
 /// Where and why it is no XML.
-pub(super) fn parse(text: &str) -> Result<Option<Element>, Failure> {
-    let mut reader = Reader { text, at: 0 };
+pub(crate) fn parse(text: &str) -> Result<Option<Element>, Failure> {
+    let mut reader = Reader(Cursor::new(text));
     let mut top = None;
     while reader.reach_tag()? {
         if top.is_some() {
-            return Err(reader.odd("a second element at the top"));
+            return Err(reader.0.odd("a second element at the top"));
         }
         top = Some(reader.element(DEPTH_MAX)?);
     }
-    if top.is_none() && !text.trim().is_empty() { Err(reader.odd("no element")) } else { Ok(top) }
+    if top.is_none() && !text.trim().is_empty() { Err(reader.0.odd("no element")) } else { Ok(top) }
 }
 
 /// Reads XML from left to right.
-struct Reader<'t> {
-    text: &'t str,
-    at: usize,
-}
+struct Reader<'t>(Cursor<'t>);
 
-impl<'t> Reader<'t> {
-    fn rest(&self) -> &'t str {
-        self.text.get(self.at..).unwrap_or_default()
-    }
-
-    fn odd(&self, what: &str) -> Failure {
-        Failure::new(format!("{what} at {}", position(self.text, self.at)))
-    }
-
+impl Reader<'_> {
     /// Goes to the next tag, past text and comments. Whether there is one.
     fn reach_tag(&mut self) -> Result<bool, Failure> {
         loop {
-            let Some(bracket) = self.rest().find('<') else {
-                self.at = self.text.len();
+            let Some(bracket) = self.0.rest().find('<') else {
+                self.0.at = self.0.text.len();
                 return Ok(false);
             };
-            self.at += bracket;
-            match markup_length(self.rest()) {
-                Some(length) => self.at += length,
-                None if self.rest().starts_with("<!") || self.rest().starts_with("<?") => return Err(self.odd("markup that never ends")),
+            self.0.at += bracket;
+            match markup_length(self.0.rest()) {
+                Some(length) => self.0.at += length,
+                None if self.0.rest().starts_with("<!") || self.0.rest().starts_with("<?") => {
+                    return Err(self.0.odd("markup that never ends"));
+                }
                 None => return Ok(true),
             }
         }
     }
 
     fn name(&mut self) -> Result<String, Failure> {
-        let rest = self.rest();
+        let rest = self.0.rest();
         let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '/' | '>' | '=')).unwrap_or(rest.len());
-        let name = rest.get(..end).filter(|name| is_name(name)).ok_or_else(|| self.odd("no name"))?;
-        self.at += end;
+        let name = rest.get(..end).filter(|name| is_name(name)).ok_or_else(|| self.0.odd("no name"))?;
+        self.0.at += end;
         Ok(name.to_owned())
     }
 
-    /// Goes past space and returns how much there was.
-    fn space(&mut self) -> usize {
-        let rest = self.rest();
-        let length = rest.len() - rest.trim_start().len();
-        self.at += length;
-        length
-    }
-
     fn element(&mut self, depth: usize) -> Result<Element, Failure> {
-        let start = self.at;
+        let start = self.0.at;
         if depth == 0 {
-            return Err(self.odd("nested too deep"));
+            return Err(self.0.odd("nested too deep"));
         }
-        self.at += 1;
+        self.0.at += 1;
         let name = self.name()?;
         let attributes = self.attributes()?;
         let head_end = attributes.last().map_or(start + 1 + name.len(), |attribute| attribute.span.end);
         let mut element = Element { name, span: start..start, inside: None, head_end, attributes, children: Vec::new() };
-        if self.rest().starts_with("/>") {
-            self.at += 2;
+        if self.0.rest().starts_with("/>") {
+            self.0.at += 2;
         } else {
-            self.at += 1;
-            let inside = self.at;
-            while self.reach_tag()? && !self.rest().starts_with("</") {
+            self.0.at += 1;
+            let inside = self.0.at;
+            while self.reach_tag()? && !self.0.rest().starts_with("</") {
                 element.children.push(self.element(depth - 1)?);
             }
-            element.inside = Some(inside..self.at);
+            element.inside = Some(inside..self.0.at);
             self.closing(&element.name)?;
         }
-        element.span = start..self.at;
+        element.span = start..self.0.at;
         Ok(element)
     }
 
     fn closing(&mut self, name: &str) -> Result<(), Failure> {
-        let start = self.at;
+        let start = self.0.at;
         let behind =
-            self.rest().strip_prefix("</").and_then(|rest| rest.strip_prefix(name)).and_then(|rest| rest.trim_start().strip_prefix('>'));
+            self.0.rest().strip_prefix("</").and_then(|rest| rest.strip_prefix(name)).and_then(|rest| rest.trim_start().strip_prefix('>'));
         let Some(behind) = behind else {
-            self.at = start;
-            return Err(self.odd(&format!("no </{name}>")));
+            self.0.at = start;
+            return Err(self.0.odd(&format!("no </{name}>")));
         };
-        self.at = self.text.len() - behind.len();
+        self.0.at = self.0.text.len() - behind.len();
         Ok(())
     }
 
@@ -243,24 +227,24 @@ impl<'t> Reader<'t> {
     fn attributes(&mut self) -> Result<Vec<Attribute>, Failure> {
         let mut attributes = Vec::new();
         loop {
-            let start = self.at;
-            let space = self.space();
-            if self.rest().starts_with('>') || self.rest().starts_with("/>") {
+            let start = self.0.at;
+            let space = self.0.skip(char::is_whitespace);
+            if self.0.rest().starts_with('>') || self.0.rest().starts_with("/>") {
                 return Ok(attributes);
             }
             if space == 0 {
-                return Err(self.odd("no `>`"));
+                return Err(self.0.odd("no `>`"));
             }
             let name = self.name()?;
-            self.space();
-            self.at += if self.rest().starts_with('=') { 1 } else { return Err(self.odd("no `=`")) };
-            self.space();
-            let quote = self.rest().chars().next().filter(|c| matches!(c, '"' | '\'')).ok_or_else(|| self.odd("no quote"))?;
-            self.at += 1;
-            let length = self.rest().find(quote).ok_or_else(|| self.odd("a quote that never ends"))?;
-            let value = self.at..self.at + length;
-            self.at += length + 1;
-            attributes.push(Attribute { name, span: start..self.at, value });
+            self.0.skip(char::is_whitespace);
+            self.0.at += if self.0.rest().starts_with('=') { 1 } else { return Err(self.0.odd("no `=`")) };
+            self.0.skip(char::is_whitespace);
+            let quote = self.0.rest().chars().next().filter(|c| matches!(c, '"' | '\'')).ok_or_else(|| self.0.odd("no quote"))?;
+            self.0.at += 1;
+            let length = self.0.rest().find(quote).ok_or_else(|| self.0.odd("a quote that never ends"))?;
+            let value = self.0.at..self.0.at + length;
+            self.0.at += length + 1;
+            attributes.push(Attribute { name, span: start..self.0.at, value });
         }
     }
 }

@@ -7,23 +7,23 @@ use std::time::Duration;
 use clap::Args;
 use keel_engine::host_name::HostName;
 use keel_engine::protocol::certificate::Certificate;
-use keel_engine::protocol::enrolment::{Enrolment, EnrolmentRequest, EnrolmentState, JoinToken};
+use keel_engine::protocol::enrolment::{Enrolment, EnrolmentRequest, EnrolmentState, JoinToken, shown_id};
 use keel_engine::protocol::problem::Code;
 use keel_engine::value::Value;
 use reqwest::Method;
 use rustls::pki_types::CertificateDer;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::cli::{print, print_error};
+use crate::cli::{print, print_error, print_json};
 use crate::client::address::AGENT_PORT;
 use crate::client::pin::{Fingerprint, Pin};
 use crate::client::{Client, Fault, Limits, ServerAddress};
 use crate::error::{Error, Result};
 use crate::pull::home::Home;
 use crate::pull::node::{NewKey, Node};
-use crate::pull::round::recipient;
-use crate::pull::self_check;
+use crate::pull::renewal::recipient;
 use crate::pull::settings::AgentSettings;
+use crate::pull::{self_check, service};
 use crate::secrets::identity;
 use crate::state::{read_if_there, replace};
 
@@ -56,6 +56,9 @@ pub(super) struct Arguments {
     /// Join anew, with another key, though the host has joined before.
     #[arg(long)]
     again: bool,
+    /// Print as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, home: Home) -> Result<u8> {
@@ -67,9 +70,15 @@ pub(super) fn run(arguments: &Arguments, home: Home) -> Result<u8> {
         return Err(Error::usage(format!("this host has joined already, as {}", node.host)).hint("to join anew: --again"));
     }
     let host = host_name(arguments, &home)?;
-    let joining = Joining::begin(arguments, home, host)?;
+    let mut joining = Joining::begin(arguments, home, host)?;
     let (certificate, root) = joining.certificate(token(arguments)?)?;
     let node = joining.keep(&certificate, &root)?;
+    // An agent that is there already uses the new certificate at once.
+    service::hang_up(&joining.home);
+    if arguments.json {
+        print_json(&serde_json::json!({ "host": node.host, "server": arguments.server.to_string() }))?;
+        return Ok(0);
+    }
     print(&format!(
         "{} has joined {}; its runs begin with `systemctl enable --now keel-agent`, a single one with `keel agent --once`\n",
         node.host, arguments.server
@@ -86,7 +95,7 @@ struct Joining {
     /// The file that the key is in, until there is a certificate.
     pending: PathBuf,
     /// Whether an earlier try left the key.
-    is_again: bool,
+    is_begun: bool,
     pin: std::sync::Arc<Pin>,
     client: Client,
     runtime: Runtime,
@@ -95,13 +104,9 @@ struct Joining {
 impl Joining {
     fn begin(arguments: &Arguments, home: Home, host: HostName) -> Result<Self> {
         let pending = home.kept.join("enrolment.key");
-        let (key, is_again) = match read_if_there(&pending).map_err(Error::host)? {
+        let (key, is_begun) = match read_if_there(&pending).map_err(Error::host)? {
             Some(pem) => (NewKey::from_pem(&String::from_utf8_lossy(&pem))?, true),
-            None => {
-                let key = NewKey::make()?;
-                replace(&pending, key.to_pem().as_bytes()).map_err(Error::host)?;
-                (key, false)
-            }
+            None => (new_key(&pending)?, false),
         };
         if !home.identity().exists() {
             identity::create(&home.identity())?;
@@ -111,15 +116,20 @@ impl Joining {
         let server = arguments.server.clone();
         let client = Client::new(server.clone().or_port(AGENT_PORT), tls).map_err(Error::host)?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { home, server, host, key, pending, is_again, pin, client, runtime })
+        Ok(Self { home, server, host, key, pending, is_begun, pin, client, runtime })
     }
 
     /// Asks for a certificate until there is one or it is refused.
-    fn certificate(&self, token: Option<JoinToken>) -> Result<(Certificate, CertificateDer<'static>)> {
+    fn certificate(&mut self, token: Option<JoinToken>) -> Result<(Certificate, CertificateDer<'static>)> {
         // The answer to an earlier try may have been lost on the way, and its token with it.
-        let earlier = if self.is_again { self.look().ok() } else { None };
+        let earlier = if self.is_begun { self.look().ok() } else { None };
         let mut enrolment = match earlier {
-            Some(earlier) => earlier,
+            Some(earlier) if earlier.host == self.host => earlier,
+            // A key stands for one name; who was asked under the other one may still be let in there.
+            Some(_) => {
+                self.key = new_key(&self.pending)?;
+                self.ask(token)?
+            }
             None => self.ask(token)?,
         };
         let mut said = false;
@@ -131,7 +141,7 @@ impl Joining {
                 }
                 EnrolmentState::Waiting { retry_s } => {
                     if !std::mem::replace(&mut said, true) {
-                        print_error(&format!("waiting until an operator approves: keel node approve {}\n", self.host));
+                        print_error(&waiting(&self.host, &self.key.enrolment()));
                     }
                     std::thread::sleep(Duration::from_secs(retry_s.max(1)).min(LOOK_MAX));
                     enrolment = match self.look() {
@@ -156,14 +166,22 @@ impl Joining {
     }
 
     fn refused(&self, fault: &Fault) -> Error {
-        let error = Error::host(fault.to_string());
+        let mut error = Error::from(fault.clone());
+        if matches!(fault, Fault::Refused { .. }) {
+            error.message = format!("{} (this host asked as {})", error.message, self.host);
+        }
+        if let Some(other) = self.pin.other().filter(|_| matches!(fault, Fault::Away(_))) {
+            error.message =
+                format!("{} is not the server that --fingerprint names: the fingerprint of its authority is {other}", self.server);
+            return error.hint("compare the fingerprint and the server with the command that `keel-server token create` prints there");
+        }
         match fault {
             Fault::Away(why) if why.contains("certificate") => error.hint(format!(
                 "compare the fingerprint with the one that the server shows, and check that {} is one of its names",
                 self.server
             )),
             Fault::Away(_) => error.hint("check the name and the port; the same command goes on where this one ended"),
-            Fault::Refused { problem, .. } if problem.code == Code::TokenRefused => {
+            Fault::Refused { problem, .. } if problem.code == Code::TokenRefused && problem.hint.is_none() => {
                 error.hint("tokens hold for some minutes and for one host: make another one on the server")
             }
             Fault::Refused { .. } => error,
@@ -174,13 +192,23 @@ impl Joining {
     fn keep(&self, certificate: &Certificate, root: &CertificateDer<'_>) -> Result<Node> {
         replace(&self.home.authority(), pem(root).as_bytes()).map_err(Error::host)?;
         keep_settings(&self.home.settings, &self.server)?;
-        let node = self.key.keep(&self.home, certificate)?;
-        if node.host != self.host {
-            return Err(Error::host(format!("the server calls this host {}, not {}", node.host, self.host)));
-        }
+        let node = self.key.keep(&self.home, &self.host, certificate)?;
         std::fs::remove_file(&self.pending).map_err(|error| Error::host(format!("cannot remove {}: {error}", self.pending.display())))?;
         Ok(node)
     }
+}
+
+/// Makes a key, and keeps it until there is a certificate for it.
+fn new_key(pending: &Path) -> Result<NewKey> {
+    let key = NewKey::make()?;
+    replace(pending, key.to_pem().as_bytes()).map_err(Error::host)?;
+    Ok(key)
+}
+
+/// What the host shows while it waits. Nobody else has its key, so the id tells it from who only takes its name.
+fn waiting(host: &HostName, id: &str) -> String {
+    let id = shown_id(id);
+    format!("waiting until an operator approves this host by its id {id}:\n\n  keel node approve {host} --id {id}\n\n")
 }
 
 /// Writes settings that name the server, or names it in those that are there.
@@ -244,6 +272,14 @@ mod tests {
         std::fs::write(&path, "# ours\nserver = \"one.example\"\ninterval = \"5m\"\n").unwrap();
         keep_settings(&path, &"two.example:9".parse().unwrap()).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "# ours\nserver = \"two.example:9\"\ninterval = \"5m\"\n");
+    }
+
+    #[test]
+    fn a_host_that_waits_shows_the_id_by_which_it_is_approved() {
+        let key = NewKey::make().unwrap();
+        let text = waiting(&HostName::new("db-1").unwrap(), &key.enrolment());
+        let command = text.lines().find(|line| line.contains("keel node approve")).unwrap().trim();
+        assert_eq!(command, format!("keel node approve db-1 --id {}", &key.enrolment()[..16]));
     }
 
     #[test]

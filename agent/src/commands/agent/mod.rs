@@ -1,7 +1,9 @@
 //! `keel agent`.
 
+mod answer;
 mod enroll;
 mod pause;
+mod prove;
 pub(super) mod round;
 mod status;
 
@@ -33,6 +35,9 @@ pub struct Arguments {
     /// Make one run and show what was changed, as `keel apply` does.
     #[arg(long)]
     once: bool,
+    /// Print the report of the run as JSON.
+    #[arg(long, requires = "once")]
+    json: bool,
     /// The folder that is treated as the host's root.
     #[arg(long, global = true, value_name = "DIR", default_value = "/")]
     root: PathBuf,
@@ -43,11 +48,13 @@ enum Action {
     Enroll(enroll::Arguments),
     Status(status::Arguments),
     Disable(pause::DisableArguments),
-    /// Let the agent run again.
-    #[command(after_help = "Example:\n  keel agent enable")]
-    Enable,
+    Enable(pause::EnableArguments),
     #[command(hide = true)]
     Round(round::Arguments),
+    #[command(hide = true)]
+    Answer(answer::Arguments),
+    #[command(hide = true)]
+    Prove(prove::Arguments),
 }
 
 /// Runs it.
@@ -60,9 +67,11 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
         Some(Action::Enroll(arguments)) => enroll::run(arguments, home),
         Some(Action::Status(arguments)) => status::run(arguments, &home, context),
         Some(Action::Disable(arguments)) => pause::disable(arguments, &home, context),
-        Some(Action::Enable) => pause::enable(&home),
+        Some(Action::Enable(arguments)) => pause::enable(arguments, &home),
         Some(Action::Round(arguments)) => round::run(arguments, &home),
-        None if arguments.once => round::once(&home, context),
+        Some(Action::Answer(answer::Arguments {})) => answer::run(&home),
+        Some(Action::Prove(arguments)) => prove::run(arguments, &home),
+        None if arguments.once => round::once(&home, arguments.json, context),
         None => begin_to_stay(&home),
     }
 }

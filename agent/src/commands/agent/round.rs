@@ -6,16 +6,17 @@ use keel_engine::report::Report;
 use keel_engine::walk::Filter;
 
 use super::ready;
-use crate::cli::{Context, print, print_error};
+use crate::cli::{Context, print, print_error, print_json};
 use crate::error::{Error, Result};
 use crate::progress;
 use crate::pull::home::Home;
+use crate::pull::order::Order;
 use crate::pull::pause::Pause;
-use crate::pull::preview;
-use crate::pull::round::{self, Done, Order};
+use crate::pull::preview::{self, Subject};
+use crate::pull::refused;
+use crate::pull::round::{self, Done};
 use crate::pull::settings::AgentSettings;
 use crate::pull::{process, self_check};
-use crate::render::paint::printable;
 use crate::render::report::{self, Style};
 use crate::run::Choice;
 use crate::stop;
@@ -24,24 +25,37 @@ use crate::stop;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  keel agent --once")]
 pub(super) struct Arguments {
-    /// What started it, as JSON.
+    /// What started it, as JSON; without it only the reports that wait are delivered.
     #[arg(long)]
-    trigger: String,
+    trigger: Option<String>,
     /// Only this resource; may be repeated.
     #[arg(long, value_name = "ADDRESS")]
     only: Vec<String>,
 }
 
-/// Makes a run for the agent, with a few lines for the journal.
+/// Makes a run for the agent, with a few lines for the journal, and the reason for it if it does not happen.
 ///
 /// # Errors
 /// The run did not happen.
 pub(super) fn run(arguments: &Arguments, home: &Home) -> Result<u8> {
     process::normalise();
-    let settings = ready(home)?;
-    let trigger: Trigger = serde_json::from_str(&arguments.trigger).map_err(|error| Error::usage(format!("--trigger: {error}")))?;
+    let Some(trigger) = &arguments.trigger else {
+        round::deliver_what_waits(home, &ready(home)?)?;
+        return Ok(0);
+    };
+    let trigger = serde_json::from_str(trigger).map_err(|error| Error::usage(format!("--trigger: {error}")))?;
+    let made = make(trigger, &arguments.only, home);
+    // The agent that started this keeps it, for whoever asks how the host is.
+    if let Err(error) = &made {
+        print(&error.message)?;
+    }
+    made
+}
+
+fn make(trigger: Trigger, only: &[String], home: &Home) -> Result<u8> {
+    let settings = ready_or_told(home, &trigger)?;
     let stop = stop::on_signals()?;
-    let filter = Filter { only: arguments.only.clone(), skip: Vec::new() };
+    let filter = Filter { only: only.to_vec(), skip: Vec::new() };
     let order = Order { trigger, choice: Choice { filter, ..Choice::default() } };
     let started_by = order.trigger.to_string();
     let done = round::make(home, &settings, &order, &|| stop.is_asked(), &mut |progress| stop.note(progress))?;
@@ -59,9 +73,13 @@ pub(super) fn run(arguments: &Arguments, home: &Home) -> Result<u8> {
 ///
 /// # Errors
 /// The run did not happen, or the agent is disabled.
-pub(super) fn once(home: &Home, context: &Context) -> Result<u8> {
+pub(super) fn once(home: &Home, json: bool, context: &Context) -> Result<u8> {
     process::normalise();
     let report = typed(home, Choice::default(), context)?;
+    if json {
+        print_json(&report)?;
+        return Ok(exit_code(&report));
+    }
     print(&report::text(&report, Style { paint: context.paint(), all: false, full: false }))?;
     Ok(exit_code(&report))
 }
@@ -71,11 +89,7 @@ pub(super) fn once(home: &Home, context: &Context) -> Result<u8> {
 /// # Errors
 /// As [`once`].
 pub(in crate::commands) fn typed(home: &Home, choice: Choice, context: &Context) -> Result<Report> {
-    let settings = ready(home)?;
-    if let Some(pause) = Pause::load(home)? {
-        let (by, reason) = (printable(&pause.by), printable(&pause.reason));
-        return Err(Error::host(format!("{by} disabled the agent: {reason}")).hint("keel agent enable"));
-    }
+    let settings = ready_or_told(home, &Trigger::Local)?;
     let stop = stop::on_signals()?;
     let order = Order { trigger: Trigger::Local, choice };
     let mut line = progress::Line::new(context.environment.stderr_is_terminal);
@@ -101,12 +115,25 @@ pub(in crate::commands) fn preview(home: &Home, choice: &Choice, context: &Conte
     self_check::check(home)?;
     let stop = stop::on_signals()?;
     let mut line = progress::Line::new(context.environment.stderr_is_terminal);
-    let report = preview::make(home, &settings, choice, &|| stop.is_asked(), &mut |progress| {
+    let report = preview::make(home, &settings, Subject::NextRound, choice, &|| stop.is_asked(), &mut |progress| {
         stop.note(progress);
         line.show(progress);
     });
     line.clear();
     report
+}
+
+/// As [`ready`], on a host that is not disabled; where it fails, the server hears why there was no run.
+fn ready_or_told(home: &Home, trigger: &Trigger) -> Result<AgentSettings> {
+    let enabled = |settings| match Pause::load(home)? {
+        Some(pause) => Err(pause.refusal()),
+        None => Ok(settings),
+    };
+    ready(home).and_then(enabled).inspect_err(|error| {
+        if let Err(why) = refused::tell(home, trigger, error) {
+            print_error(&format!("keel: the server was not told: {why}\n"));
+        }
+    })
 }
 
 fn exit_code(report: &Report) -> u8 {

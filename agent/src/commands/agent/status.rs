@@ -6,8 +6,9 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 use keel_engine::catalog::Catalog;
+use keel_engine::protocol::environment::short_commit;
 use keel_engine::report::{Reason, Report};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::cli::{Context, print, print_json};
 use crate::error::Result;
@@ -17,16 +18,16 @@ use crate::pull::node::Node;
 use crate::pull::pause::Pause;
 use crate::pull::settings::AgentSettings;
 use crate::pull::spool::{Backlog, Spool};
-use crate::pull::standing::Standing;
+use crate::pull::standing::{LastRound, Standing};
+use crate::render::moment::{moment, span};
 use crate::render::paint::printable;
-use crate::render::report::reason_text;
 use crate::state::State;
 use crate::state::lock::Lock;
 use crate::state::reports::Reports;
 
 /// Show how the agent of this host stands.
 ///
-/// Exits 0 if the agent runs and its last run had no failures, else 1.
+/// Exits 0 if the agent runs, and its last run happened and had no failures, else 1.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  keel agent status\n  keel agent status --json")]
 pub(super) struct Arguments {
@@ -43,11 +44,16 @@ struct Status {
     server_away: Option<String>,
     active: bool,
     running: bool,
+    /// What keeps `watch = true` from doing its work.
+    watch_trouble: Option<String>,
     disabled: Option<Pause>,
-    next_run: Option<String>,
-    certificate_ends: String,
+    next_run: Option<Moment>,
+    certificate_ends: Moment,
     catalog: Option<CachedCatalog>,
+    last_round: Option<LastRound>,
     last_run: Option<LastRun>,
+    /// Where the last run left something out: the last one that did not.
+    last_whole_run: Option<LastRun>,
     waiting_reports: usize,
     waiting_bytes: u64,
 }
@@ -62,7 +68,7 @@ struct CachedCatalog {
 
 #[derive(Debug, Serialize)]
 struct LastRun {
-    started: String,
+    started: Moment,
     changed: usize,
     failed: usize,
     waiting: usize,
@@ -80,7 +86,9 @@ pub(super) fn run(arguments: &Arguments, home: &Home, context: &Context) -> Resu
     } else {
         print(&text(&status, context))?;
     }
-    let well = status.active && status.disabled.is_none() && status.last_run.as_ref().is_none_or(|run| run.well);
+    let mut runs = status.last_run.iter().chain(&status.last_whole_run);
+    let failure = status.last_round.as_ref().and_then(|round| round.failure.as_ref());
+    let well = status.active && status.disabled.is_none() && failure.is_none() && runs.all(|run| run.well);
     Ok(if well { 0 } else { 1 })
 }
 
@@ -99,16 +107,9 @@ fn look(home: &Home) -> Result<Status> {
         confirmed_seconds_ago: catalogs.age().map(|age| age.as_secs()),
     });
     let site = newest.and_then(|one| Catalog::from_bytes(&one.bytes).ok()).map(|catalog| catalog.site);
-    let last_run = site.and_then(|site| Reports::of(&State::of_site(&home.root, &site)).last()).map(|report| LastRun {
-        started: time(Duration::from_millis(report.started_ms)),
-        changed: report.totals.changed + report.totals.would_change,
-        failed: report.totals.failed,
-        waiting: report.totals.waiting,
-        skipped: report.totals.skipped,
-        waits_for: waits_for(&report),
-        resources: report.totals.resources,
-        well: !report.has_failures(),
-    });
+    let reports = site.map(|site| Reports::of(&State::of_site(&home.root, &site)));
+    let last = reports.as_ref().and_then(Reports::last);
+    let last_whole = reports.zip(last.as_ref()).and_then(|(reports, last)| reports.last_whole_before(last));
     let Backlog { reports, bytes } = Spool::backlog_of(home);
     Ok(Status {
         host: node.host.to_string(),
@@ -116,19 +117,37 @@ fn look(home: &Home) -> Result<Status> {
         server_away: standing.as_ref().and_then(|standing| standing.server_away.clone()),
         active,
         running: standing.as_ref().is_some_and(|standing| standing.running),
+        watch_trouble: standing.as_ref().and_then(Standing::watch_trouble),
         disabled: Pause::load(home)?,
-        next_run: standing.and_then(|standing| standing.next_run_ms).map(|at| time(Duration::from_millis(at))),
-        certificate_ends: time(node.not_after),
+        last_round: standing.as_ref().and_then(|standing| standing.last_round.clone()),
+        next_run: standing.and_then(|standing| standing.next_run_ms).map(|at| Moment(Duration::from_millis(at))),
+        certificate_ends: Moment(node.not_after),
         catalog,
-        last_run,
+        last_run: last.as_ref().map(LastRun::of),
+        last_whole_run: last_whole.as_ref().map(LastRun::of),
         waiting_reports: reports,
         waiting_bytes: bytes,
     })
 }
 
+impl LastRun {
+    fn of(report: &Report) -> Self {
+        Self {
+            started: Moment(Duration::from_millis(report.started_ms)),
+            changed: report.totals.changed + report.totals.would_change,
+            failed: report.totals.failed,
+            waiting: report.totals.waiting,
+            skipped: report.totals.skipped,
+            waits_for: waits_for(report),
+            resources: report.totals.resources,
+            well: !report.has_failures(),
+        }
+    }
+}
+
 fn waits_for(report: &Report) -> Vec<String> {
     let reasons = report.resources.iter().filter_map(|resource| resource.reason.as_ref());
-    let gates: BTreeSet<String> = reasons.filter(|reason| matches!(reason, Reason::Gate { .. })).map(reason_text).collect();
+    let gates: BTreeSet<String> = reasons.filter(|reason| matches!(reason, Reason::Gate { .. })).map(ToString::to_string).collect();
     gates.into_iter().collect()
 }
 
@@ -141,7 +160,7 @@ fn text(status: &Status, context: &Context) -> String {
         "agent",
         match (&status.disabled, status.active, status.running) {
             (Some(pause), ..) => {
-                let since = time(Duration::from_millis(pause.since_ms));
+                let since = Moment(Duration::from_millis(pause.since_ms));
                 paint.red(&format!("disabled by {} since {since}: {}", printable(&pause.by), printable(&pause.reason)))
             }
             (None, true, true) => "active, a run is under way".to_owned(),
@@ -156,21 +175,35 @@ fn text(status: &Status, context: &Context) -> String {
             None => status.server.clone(),
         },
     );
+    if let Some(why) = &status.watch_trouble {
+        line("watch", paint.red(&printable(why)));
+    }
     if let Some(catalog) = &status.catalog {
-        let commit = catalog.commit.as_deref().map_or("unknown", |commit| commit.get(..12).unwrap_or(commit));
+        let commit = catalog.commit.as_deref().map_or("unknown", short_commit);
         let environment = catalog.environment.as_deref().unwrap_or("unknown");
         let age = catalog.confirmed_seconds_ago.map_or_else(String::new, |age| format!(", confirmed {} ago", span(age)));
         line("catalog", format!("commit {}, environment {}{age}", printable(commit), printable(environment)));
     } else {
         line("catalog", "none yet".to_owned());
     }
-    if let Some(run) = &status.last_run {
+    if let Some(LastRound { ended_ms, failure: Some(why) }) = &status.last_round {
+        let since = Moment(Duration::from_millis(*ended_ms));
+        line("no run", paint.red(&format!("{since}: {}", printable(why))));
+    }
+    for (name, run) in status.last_run.iter().map(|run| ("last run", run)).chain(status.last_whole_run.iter().map(|run| ("whole run", run)))
+    {
         let counts =
             format!("{}: {} changed, {} failed, {} waiting of {}", run.started, run.changed, run.failed, run.waiting, run.resources);
-        line("last run", if run.well { counts } else { paint.red(&counts) });
+        line(name, if run.well { counts } else { paint.red(&counts) });
         run.waits_for.iter().for_each(|gate| line("", printable(gate)));
     }
-    line("next run", status.next_run.clone().unwrap_or_else(|| "none".to_owned()));
+    line(
+        "next run",
+        match (&status.disabled, &status.next_run) {
+            (Some(_), _) => "none until `keel agent enable`".to_owned(),
+            (None, next) => next.map_or_else(|| "none".to_owned(), |next| next.to_string()),
+        },
+    );
     line(
         "reports",
         match status.waiting_reports {
@@ -182,17 +215,20 @@ fn text(status: &Status, context: &Context) -> String {
     text
 }
 
-/// A moment since 1970, as people read it everywhere.
-fn time(since: Duration) -> String {
-    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-    Timestamp::from_second(seconds).map_or_else(|_| format!("{seconds} s since 1970"), |time| time.to_string())
+/// A moment since 1970: for people by the clock of this machine, as JSON in the form that all clocks agree on.
+#[derive(Debug, Clone, Copy)]
+struct Moment(Duration);
+
+impl std::fmt::Display for Moment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&moment(i64::try_from(self.0.as_millis()).unwrap_or(i64::MAX)))
+    }
 }
 
-fn span(seconds: u64) -> String {
-    match seconds {
-        0..=119 => format!("{seconds} s"),
-        120..=7199 => format!("{} min", seconds / 60),
-        7200..=172_799 => format!("{} h", seconds / 3600),
-        _ => format!("{} days", seconds / 86_400),
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let seconds = i64::try_from(self.0.as_secs()).unwrap_or(i64::MAX);
+        let text = Timestamp::from_second(seconds).map_or_else(|_| format!("{seconds} s since 1970"), |time| time.to_string());
+        serializer.serialize_str(&text)
     }
 }

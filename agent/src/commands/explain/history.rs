@@ -7,7 +7,6 @@ use keel_engine::report::{Report, ResourceReport};
 use super::Arguments;
 use crate::render::moment::moment;
 use crate::render::paint::printable;
-use crate::render::report::reason_text;
 use crate::state::State;
 use crate::state::reports::Reports;
 
@@ -39,7 +38,7 @@ pub(super) fn history_text(history: &History) -> String {
     let Some((report, resource)) = &history.last_event else {
         return format!("last run {}: unchanged, as far back as reports are kept\n", time(last_run));
     };
-    let what = resource.reason.as_ref().map_or_else(|| resource.outcome.word().to_owned(), reason_text);
+    let what = resource.reason.as_ref().map_or_else(|| resource.outcome.word().to_owned(), ToString::to_string);
     let mut text = format!("last run {}\nlast event {} (run {}): {what}\n", time(last_run), time(report), report.run);
     for reported in &resource.changes {
         let change = &reported.change;

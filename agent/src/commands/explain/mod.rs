@@ -42,25 +42,46 @@ pub struct Arguments {
 /// # Errors
 /// There is no such thing, or the site does not compile.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
-    let looks_like_code =
-        arguments.what.strip_prefix("KE").is_some_and(|rest| rest.len() == 4 && rest.bytes().all(|byte| byte.is_ascii_digit()));
-    if looks_like_code {
-        code(arguments)?;
+    if let Some(meant) = as_code(&arguments.what) {
+        code(&meant, arguments)?;
     } else if let Some(address) = Address::parse(&arguments.what) {
         resource::explain(&address, arguments, context)?;
     } else {
-        variable::explain(arguments, context)?;
+        let is_type = keel_resources::all().iter().any(|kind| kind.schema().name == arguments.what);
+        let page = is_type.then(|| format!("`{0}` is a resource type: keel doc {0}", arguments.what));
+        variable::explain(arguments, context).map_err(|error| error.hint_if(page))?;
     }
     Ok(0)
 }
 
-fn code(arguments: &Arguments) -> Result<()> {
-    let known = codes::find(&arguments.what).ok_or_else(|| {
-        let hint = did_you_mean(&arguments.what, codes::all().map(|code| code.code));
-        Error::usage(format!("there is no code {}", arguments.what)).hint_if(hint)
+/// A code in the letters that codes have, `KE0802`; none for what is no code.
+fn as_code(what: &str) -> Option<String> {
+    let meant = what.to_ascii_uppercase();
+    let is_code = meant.strip_prefix("KE").is_some_and(|rest| rest.len() == 4 && rest.bytes().all(|byte| byte.is_ascii_digit()));
+    is_code.then_some(meant)
+}
+
+fn code(meant: &str, arguments: &Arguments) -> Result<()> {
+    let known = codes::find(meant).ok_or_else(|| {
+        let near = did_you_mean(meant, codes::all().map(|code| code.code));
+        let hint = near.unwrap_or_else(|| "the messages of `keel check` begin with their codes".to_owned());
+        Error::usage(format!("there is no code {meant}")).hint(hint)
     })?;
     if arguments.json {
         return print_json(&json!({ "code": known.code, "title": known.title, "explanation": known.explanation }));
     }
     print(&format!("{}: {}\n\n{}\n", known.code, known.title, known.explanation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_known_in_any_letters_and_nothing_else_is_one() {
+        assert_eq!(as_code("ke0802").as_deref(), Some("KE0802"));
+        for other in ["KE080", "KE08022", "KE08x2", "nginx.workers", "kea"] {
+            assert_eq!(as_code(other), None, "{other}");
+        }
+    }
 }

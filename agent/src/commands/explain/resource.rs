@@ -18,12 +18,7 @@ use crate::error::{Error, Result};
 pub(super) fn explain(address: &Address, arguments: &Arguments, context: &Context) -> Result<()> {
     let compiled = target::compile(arguments.site.as_deref(), &arguments.host, FactSource::Recorded, context)?;
     let CompiledHost { catalog, host, .. } = &compiled;
-    let node = find(catalog, address).ok_or_else(|| {
-        let same_type = catalog.resources.iter().filter(|resource| resource.address.type_name == address.type_name);
-        let hint = did_you_mean(&address.title, same_type.map(|resource| &*resource.address.title));
-        let hint = hint.unwrap_or_else(|| format!("`keel compile --host {host}` prints all that it has"));
-        Error::usage(format!("the catalog of host {host} has no {address}")).hint(hint)
-    })?;
+    let Some(node) = find(catalog, address) else { return undeclared(address, &compiled, arguments, context) };
     let types = keel_resources::declared();
     let footprints: Vec<_> = catalog.resources.iter().map(|resource| types.check(resource).unwrap_or_default()).collect();
     let graph = Graph::build(catalog, &footprints).map_err(|_| Error::site("the relations form a cycle"))?;
@@ -48,6 +43,29 @@ pub(super) fn explain(address: &Address, arguments: &Arguments, context: &Contex
     }
     text.push_str(&history_text(&history));
     print(&text)
+}
+
+/// What the catalog does not have may have been removed by an earlier run.
+fn undeclared(address: &Address, compiled: &CompiledHost, arguments: &Arguments, context: &Context) -> Result<()> {
+    let CompiledHost { catalog, host, .. } = compiled;
+    let history = History::of(arguments, catalog, address);
+    let Some((report, resource)) = &history.last_event else {
+        let same_type = catalog.resources.iter().filter(|resource| resource.address.type_name == address.type_name);
+        let hint = did_you_mean(&address.title, same_type.map(|resource| &*resource.address.title));
+        let hint = hint.unwrap_or_else(|| format!("`keel compile --host {host}` prints all that it has"));
+        return Err(Error::usage(format!("the catalog of host {host} has no {address}")).hint(hint));
+    };
+    let rule = catalog.purge.iter().find(|rule| *rule.type_name == *address.type_name).map(|rule| catalog.place(rule.origin));
+    if arguments.json {
+        return print_json(&json!({
+            "format_version": "1.0", "address": address, "host": host, "origin": null, "purged_by": rule,
+            "last_run": history.last_run.as_ref().map(|report| &report.run),
+            "last_event": { "run": report.run, "started_ms": report.started_ms, "resource": resource },
+        }));
+    }
+    let rule = rule.map(|place| format!(", purged by {place}")).unwrap_or_default();
+    let head = context.paint().bold(&address.to_string());
+    print(&format!("{head}   on {host}, not declared{rule}\n{}", history_text(&history)))
 }
 
 fn find(catalog: &Catalog, address: &Address) -> Option<Node> {

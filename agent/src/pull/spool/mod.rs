@@ -19,7 +19,7 @@ use keel_engine::report::Report;
 use super::home::Home;
 use crate::state::{read_if_there, replace};
 use name::Name;
-use shorten::shortened;
+pub use shorten::shortened_report;
 
 /// The most bytes of all reports together.
 const BYTES_MAX: u64 = 64 << 20;
@@ -60,6 +60,11 @@ pub struct Backlog {
     pub reports: usize,
     /// Their bytes.
     pub bytes: u64,
+}
+
+/// A delivery that takes little room.
+fn shortened(delivery: Delivery) -> Delivery {
+    Delivery { report: shortened_report(delivery.report), ..delivery }
 }
 
 impl Spool {

@@ -1,14 +1,13 @@
 //! Shortening: a report without its bodies still says which resource came to what.
 
-use keel_engine::protocol::reports::Delivery;
-use keel_engine::report::Reason;
+use keel_engine::report::{Reason, Report};
 
 /// The most characters of a message that stay.
 const MESSAGE_MAX: usize = 200;
 
-/// A delivery without changes, origins and long messages; outcomes and counts stay as they are.
-pub(super) fn shortened(mut delivery: Delivery) -> Delivery {
-    for resource in &mut delivery.report.resources {
+/// A report without changes, origins and long messages; outcomes and counts stay as they are.
+pub fn shortened_report(mut report: Report) -> Report {
+    for resource in &mut report.resources {
         resource.changes.clear();
         resource.refreshes.clear();
         resource.modules.clear();
@@ -19,12 +18,12 @@ pub(super) fn shortened(mut delivery: Delivery) -> Delivery {
             shorten_reason(reason);
         }
     }
-    delivery.report.owed.clear();
-    delivery.report.released.clear();
-    delivery.report.warnings.iter_mut().for_each(shorten);
-    delivery.report.warnings.truncate(10);
-    delivery.report.warnings.push("the report was shortened on the host, for want of space".to_owned());
-    delivery
+    report.owed.clear();
+    report.released.clear();
+    report.warnings.iter_mut().for_each(shorten);
+    report.warnings.truncate(10);
+    report.warnings.push("the report was shortened on the host, for want of space".to_owned());
+    report
 }
 
 fn shorten_reason(reason: &mut Reason) {

@@ -1,5 +1,6 @@
 //! An authority for tests, and a host that has joined it.
 
+use keel_engine::host_name::HostName;
 use keel_engine::protocol::certificate::{Certificate, HOST_URI};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, SanType, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -61,7 +62,8 @@ impl Authority {
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2999, 1, 1);
         let chain = params.signed_by(&pair, &self.issuer).unwrap().pem();
-        key.keep(home, &Certificate { chain, serial: "1".to_owned(), not_before: 0, not_after: 0 }).unwrap();
+        let host = HostName::new(host).unwrap();
+        key.keep(home, &host, &Certificate { chain, serial: "1".to_owned(), not_before: 0, not_after: 0 }).unwrap();
     }
 }
 

@@ -75,7 +75,7 @@ fn an_answer_that_is_cut_anywhere_loses_and_doubles_nothing() {
     }
     let spool = Spool::open(&home).unwrap();
     for _ in 0..100 {
-        let _ = deliver(&spool, &Server::of(&home, &settings, &node).unwrap());
+        let _ = deliver(&spool, &node.host, &Server::of(&home, &settings, &node).unwrap());
     }
     let sequences: Vec<u64> = stored.lock().unwrap().iter().map(|one| one.sequence).collect();
     assert_eq!(sequences, (1..=20).collect::<Vec<u64>>());

@@ -11,7 +11,8 @@ use super::authority::{Authority, Identity};
 use super::fake::{Fake, Reply};
 use crate::pull::catalogs::{Catalogs, Delivered};
 use crate::pull::home::Home;
-use crate::pull::round::{self, Order};
+use crate::pull::order::Order;
+use crate::pull::round;
 use crate::pull::settings::AgentSettings;
 use crate::run::Choice;
 

@@ -4,3 +4,4 @@ mod authority;
 mod fake;
 mod faults;
 mod identities;
+mod listening;

@@ -1,0 +1,65 @@
+//! How this host is as a member of a cluster, by the `ready` of a guard: a single look, as a `wait` takes it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use keel_engine::address::Address;
+use keel_engine::attributes::Attributes;
+use keel_engine::catalog::Resource;
+use keel_engine::guard::Readiness;
+use keel_engine::protocol::leases::REASON_MAX;
+use keel_engine::resource::AnyType;
+use keel_engine::value::Map;
+use keel_resources::host::Host;
+use keel_resources::wait::{Wait, WaitType};
+
+/// Looks once.
+pub(super) fn look(root: &Path, guard: &str, ready: &Map) -> Readiness {
+    let wait = Resource::new(Address::new("wait", guard), ready.clone());
+    let group = match WaitType.group(&[&wait]) {
+        Ok(group) => group,
+        Err((_, errors)) => {
+            let sentences: Vec<String> = errors.iter().map(|error| error.sentence()).collect();
+            return not_ready(format!("its `ready` cannot be looked at: {}", sentences.join("; ")));
+        }
+    };
+    match group.observe(&Host::new(root), &[0]).pop() {
+        Some(Ok(lacks)) => match lacks.first() {
+            None => Readiness::Ready,
+            Some(lack) => not_ready(lack.before.summary()),
+        },
+        Some(Err(error)) => not_ready(error.failure().message.clone()),
+        None => not_ready("its `ready` was not looked at".to_owned()),
+    }
+}
+
+/// Not ready, with as much of the reason as the server takes.
+pub(super) fn not_ready(why: String) -> Readiness {
+    Readiness::NotReady { why: why.chars().take(REASON_MAX).collect() }
+}
+
+/// How long a member may take to become ready, and how long to wait between two looks.
+pub(super) fn patience(guard: &str, ready: &Map) -> (Duration, Duration) {
+    let wait = Wait::from_attributes(guard, ready);
+    wait.map_or((Duration::from_secs(300), Duration::from_secs(2)), |wait| (wait.timeout.0, wait.interval.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use keel_engine::value::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_member_is_ready_when_its_checks_are_and_says_what_it_lacks() {
+        let root = tempfile::tempdir().unwrap();
+        let ready = Map::from_iter([("paths".to_owned(), Value::from("/well")), ("timeout".to_owned(), Value::from("7s"))]);
+        let lacking = look(root.path(), "galera", &ready);
+        assert_eq!(lacking, Readiness::NotReady { why: "/well is not there".to_owned() });
+        std::fs::write(root.path().join("well"), "").unwrap();
+        assert_eq!(look(root.path(), "galera", &ready), Readiness::Ready);
+        assert_eq!(patience("galera", &ready), (Duration::from_secs(7), Duration::from_secs(2)));
+        let odd = Map::from_iter([("tpc".to_owned(), Value::from("x:1"))]);
+        assert!(matches!(look(root.path(), "galera", &odd), Readiness::NotReady { why } if why.contains("tpc")));
+    }
+}

@@ -1,0 +1,79 @@
+//! `pcmk_order`: what starts before what.
+
+use indexmap::IndexMap;
+use keel_engine::value::Value;
+
+use super::declared::Keeps;
+use super::shape::{Part, RESOURCE_SET, Shape, Tag};
+use super::word::Plain;
+use super::{PacemakerType, Tables};
+use crate::ensure::Ensure;
+
+keel_engine::attributes! {
+    /// A resource of a Pacemaker cluster that does something before another one does.
+    ///
+    ///     pcmk_order db-before-vip first=db-clone first_action=promote then=vip then_action=start kind=Mandatory
+    ///     pcmk_order storage-then-services {
+    ///         set storage {
+    ///             resources disk-1 disk-2
+    ///             sequential #false
+    ///         }
+    ///         set services { resources web mail }
+    ///     }
+    pub struct Order: "pcmk_order" {
+        /// Its id in the cluster.
+        [title] pub id: String,
+        /// Whether it is there.
+        pub ensure: Ensure = Ensure::Present,
+        /// The resource that goes first.
+        pub first: Option<Plain>,
+        /// The one that follows.
+        pub then: Option<Plain>,
+        /// What the first does: `start`, `stop`, `promote`, `demote`.
+        pub first_action: Option<Plain>,
+        /// What the other does then.
+        pub then_action: Option<Plain>,
+        /// How strict it is: `Mandatory`, `Optional`, `Serialize`.
+        pub kind: Option<Plain>,
+        /// The same as a number, of before there was `kind`.
+        pub score: Option<Plain>,
+        /// Whether it holds the other way round for the opposite actions.
+        pub symmetrical: Option<Plain>,
+        /// Whether all of the first have to be done.
+        pub require_all: Option<Plain>,
+        /// Which instance of a clone is the first.
+        pub first_instance: Option<Plain>,
+        /// Which instance of a clone is the other.
+        pub then_instance: Option<Plain>,
+        /// Sets of resources instead of single ones, in their order, each by any name: `resources`, `sequential`, `require_all`,
+        /// `action`, `role`, `score`.
+        pub set: Tables,
+        /// When it holds: a `rule`.
+        pub lifetime: Option<IndexMap<String, Value>>,
+        /// Resources of the cluster that this may stop or move, beside those that it names itself; `*` for all. A change that
+        /// would stop anything else, or fence a node, is refused in the plan already.
+        [how] pub may_stop: Vec<String>,
+    }
+}
+
+/// The type `pcmk_order`.
+pub static TYPE: PacemakerType = PacemakerType::new::<Order>("pcmk_order", Keeps::Elements(&SHAPE));
+
+static SHAPE: Shape = Shape {
+    section: "constraints",
+    tag: Tag::Always("rsc_order"),
+    parts: &[
+        Part::Attribute("first"),
+        Part::Attribute("then"),
+        Part::Attribute("first-action"),
+        Part::Attribute("then-action"),
+        Part::Attribute("kind"),
+        Part::Attribute("score"),
+        Part::Attribute("symmetrical"),
+        Part::Attribute("require-all"),
+        Part::Attribute("first-instance"),
+        Part::Attribute("then-instance"),
+        Part::Ordered { name: "set", tag: "resource_set", parts: RESOURCE_SET },
+        Part::One { name: "lifetime", tag: "lifetime", parts: &[Part::Rule { is_many: true }] },
+    ],
+};

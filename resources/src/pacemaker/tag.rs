@@ -1,0 +1,31 @@
+//! `pcmk_tag`: a name for several things of a cluster.
+
+use super::PacemakerType;
+use super::declared::Keeps;
+use super::shape::{Part, Shape, Tag};
+use crate::ensure::Ensure;
+
+keel_engine::attributes! {
+    /// A name for several things of a Pacemaker cluster; constraints may name it in their place.
+    ///
+    ///     pcmk_tag addresses {
+    ///         resources vip-1 vip-2
+    ///     }
+    pub struct TagOf: "pcmk_tag" {
+        /// Its id in the cluster.
+        [title] pub id: String,
+        /// Whether it is there.
+        pub ensure: Ensure = Ensure::Present,
+        /// What it stands for, by id.
+        pub resources: Vec<String>,
+    }
+}
+
+/// The type `pcmk_tag`.
+pub static TYPE: PacemakerType = PacemakerType::new::<TagOf>("pcmk_tag", Keeps::Elements(&SHAPE));
+
+static SHAPE: Shape = Shape {
+    section: "tags",
+    tag: Tag::Always("tag"),
+    parts: &[Part::Names { name: "resources", wrapper: None, tag: "obj_ref", attribute: "id" }],
+};

@@ -1,0 +1,48 @@
+//! `pcmk_ticket`: what a site may run.
+
+use super::declared::Keeps;
+use super::shape::{Part, RESOURCE_SET, Shape, Tag};
+use super::word::Plain;
+use super::{PacemakerType, Tables};
+use crate::ensure::Ensure;
+
+keel_engine::attributes! {
+    /// What a Pacemaker cluster may run only as long as its site has a ticket.
+    ///
+    ///     pcmk_ticket db-needs-ticket ticket=site-a rsc=db loss_policy=stop
+    pub struct Ticket: "pcmk_ticket" {
+        /// Its id in the cluster.
+        [title] pub id: String,
+        /// Whether it is there.
+        pub ensure: Ensure = Ensure::Present,
+        /// The ticket.
+        pub ticket: Plain,
+        /// The resource.
+        pub rsc: Option<Plain>,
+        /// The role of it that needs the ticket.
+        pub rsc_role: Option<Plain>,
+        /// What happens when the ticket is lost: `stop`, `demote`, `fence`, `freeze`.
+        pub loss_policy: Option<Plain>,
+        /// Sets of resources instead of single ones, in their order, each by any name: `resources`, `sequential`, `require_all`,
+        /// `action`, `role`, `score`.
+        pub set: Tables,
+        /// Resources of the cluster that this may stop or move, beside those that it names itself; `*` for all. A change that
+        /// would stop anything else, or fence a node, is refused in the plan already.
+        [how] pub may_stop: Vec<String>,
+    }
+}
+
+/// The type `pcmk_ticket`.
+pub static TYPE: PacemakerType = PacemakerType::new::<Ticket>("pcmk_ticket", Keeps::Elements(&SHAPE));
+
+static SHAPE: Shape = Shape {
+    section: "constraints",
+    tag: Tag::Always("rsc_ticket"),
+    parts: &[
+        Part::Attribute("ticket"),
+        Part::Attribute("rsc"),
+        Part::Attribute("rsc-role"),
+        Part::Attribute("loss-policy"),
+        Part::Ordered { name: "set", tag: "resource_set", parts: RESOURCE_SET },
+    ],
+};

@@ -1,0 +1,223 @@
+//! `examples/galera` on three hosts: one cluster, begun once; members come back, settings change one member at a time, and
+//! after a full stop the right one begins, or nobody does and all say why.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use keel_tests::lab::{Lab, Ran};
+
+use crate::host::Host;
+use crate::lab_mysql::image;
+
+const SITE: &str = "/root/galera";
+const GRASTATE: &str = "/var/lib/mysql/grastate.dat";
+
+type Hosts<'a> = [Host<'a>; 3];
+
+/// Converges all at once, as their agents would.
+fn apply_all(hosts: &Hosts<'_>) -> [Ran; 3] {
+    std::thread::scope(|scope| {
+        let runs = hosts.each_ref().map(|host| scope.spawn(|| host.keel(&["apply", SITE])));
+        runs.map(|run| run.join().unwrap())
+    })
+}
+
+/// Converges all at once; none fails.
+#[track_caller]
+fn converge_all(hosts: &Hosts<'_>) {
+    for (host, ran) in hosts.iter().zip(apply_all(hosts)) {
+        assert!(ran.status & 5 == 0, "{} ended with {}:\n{}{}", host.node.name(), ran.status, ran.stdout, ran.stderr);
+    }
+    hosts.iter().for_each(is_whole);
+    // What one member made for all was another one's change to wait for.
+    hosts.iter().for_each(|host| drop(host.expect(0, &["apply", SITE])));
+}
+
+/// A member that is synced, with all three, in the cluster that is written down, and without a flag. One that another
+/// one was copied from may need a moment.
+#[track_caller]
+fn is_whole(host: &Host<'_>) {
+    let mut said = String::new();
+    for _ in 0..120 {
+        said = host.sh("/usr/local/sbin/galera-report");
+        let value = |name: &str| said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
+        let is_member = (value("wsrep_local_state"), value("wsrep_cluster_size"), value("flag")) == ("4", "3", "no");
+        if is_member && !value("identity").is_empty() && value("identity") == value("wsrep_cluster_state_uuid") {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    panic!("{} is no whole member:\n{said}", host.node.name());
+}
+
+fn ask(host: &Host<'_>, query: &str) -> String {
+    host.sh(&format!("mariadb -N -e \"{query}\"")).trim().to_owned()
+}
+
+#[test]
+fn lab_three_hosts_are_one_galera_cluster() {
+    let Some(lab) = Lab::for_test(&["db-1", "db-2", "db-3"], &image()) else { return };
+    let hosts = ["db-1", "db-2", "db-3"].map(|name| Host::new(&lab, name));
+    for host in &hosts {
+        host.node.copy_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/galera"), SITE).unwrap();
+    }
+    converge_all(&hosts);
+    ask(&hosts[2], "CREATE TABLE shop.t (id int PRIMARY KEY AUTO_INCREMENT, n int)");
+    one_that_is_killed_comes_back(&hosts);
+    what_can_change_while_it_runs_restarts_nobody(&hosts);
+    settings_change_one_member_at_a_time_under_writes(&hosts);
+    a_doubtful_stop_is_refused_and_a_clear_one_recovered(&hosts);
+    all_that_are_killed_are_recovered(&hosts);
+    who_has_data_of_another_cluster_does_not_join(&hosts);
+}
+
+fn one_that_is_killed_comes_back(hosts: &Hosts<'_>) {
+    hosts[2].node.kill().unwrap();
+    ask(&hosts[0], "INSERT INTO shop.t (n) VALUES (1)");
+    hosts[2].node.start().unwrap();
+    hosts[2].node.wait_booted().unwrap();
+    hosts[2].expect(2, &["apply", SITE]);
+    hosts.iter().for_each(is_whole);
+    assert_eq!(ask(&hosts[2], "SELECT count(*) FROM shop.t"), "1");
+}
+
+/// Puts a setting into the site of all.
+fn set(hosts: &Hosts<'_>, name: &str, value: &str) {
+    for host in hosts {
+        host.sh(&format!("sed -i 's/^{name} = .*/{name} = \"{value}\"/' {SITE}/inventory/groups/db.toml"));
+    }
+}
+
+fn what_can_change_while_it_runs_restarts_nobody(hosts: &Hosts<'_>) {
+    let processes = || hosts.each_ref().map(|host| host.sh("systemctl show --property=MainPID mariadb"));
+    let before = processes();
+    set(hosts, "max_connections", "310");
+    for ran in apply_all(hosts) {
+        assert!(ran.status == 2 && ran.stdout.contains("set while it runs"), "{}:\n{}{}", ran.status, ran.stdout, ran.stderr);
+    }
+    hosts.iter().for_each(|host| assert_eq!(ask(host, "SELECT @@max_connections"), "310"));
+    assert_eq!(processes(), before);
+    set(hosts, "back_log", "80x");
+    let ran = hosts[0].keel(&["apply", SITE]);
+    let text = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(ran.status & 4 != 0 && text.contains("70-galera.cnf"), "{}:\n{text}", ran.status);
+    hosts[0].sh("! grep 80x /etc/mysql/mariadb.conf.d/70-galera.cnf");
+    assert_eq!(processes(), before);
+}
+
+/// How many members serve at this moment: those that are synced, or that another one is copied from meanwhile.
+fn serving(hosts: &Hosts<'_>) -> usize {
+    let serves = "mariadb -N -e \"SHOW STATUS LIKE 'wsrep_ready'\" 2>/dev/null | grep -q 'ON$'";
+    hosts.iter().filter(|host| host.node.shell(serves).unwrap().success()).count()
+}
+
+/// The fewest that served in two looks in a row: between the first and the last member of one look, one may have come
+/// back and the next one have gone.
+fn fewest_serving(hosts: &Hosts<'_>, done: &AtomicBool) -> usize {
+    let (mut fewest, mut before) = (hosts.len(), hosts.len());
+    while !done.load(Ordering::Relaxed) {
+        let now = serving(hosts);
+        fewest = fewest.min(before.max(now));
+        before = now;
+    }
+    fewest
+}
+
+fn settings_change_one_member_at_a_time_under_writes(hosts: &Hosts<'_>) {
+    let done = AtomicBool::new(false);
+    set(hosts, "back_log", "90");
+    // A client that writes all the time, and goes on with another member where one is away.
+    let write =
+        "for i in 1 2 3 4 5 6 7 8 9 10; do mariadb -e 'INSERT INTO shop.t (n) VALUES (2)' 2>/dev/null && exit 0; sleep 0.2; done; exit 1";
+    let (fewest, lost, written) = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| fewest_serving(hosts, &done));
+        let writer = scope.spawn(|| {
+            let (mut lost, mut written) = (0, 0);
+            while !done.load(Ordering::Relaxed) {
+                let found = hosts.iter().any(|host| host.node.shell(write).unwrap().success());
+                if found {
+                    written += 1
+                } else {
+                    lost += 1
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            (lost, written)
+        });
+        let runs = apply_all(hosts);
+        done.store(true, Ordering::Relaxed);
+        for (host, ran) in hosts.iter().zip(runs) {
+            assert!(
+                ran.status & 5 == 0 && ran.stdout.contains("restarted"),
+                "{}: {}:\n{}{}",
+                host.node.name(),
+                ran.status,
+                ran.stdout,
+                ran.stderr
+            );
+        }
+        let (lost, written) = writer.join().unwrap();
+        (watch.join().unwrap(), lost, written)
+    });
+    assert!(fewest >= 2, "only {fewest} members served at one moment");
+    assert!(lost == 0 && written > 0, "{lost} of {written} writes were lost");
+    for host in hosts {
+        assert_eq!(ask(host, "SELECT @@back_log, @@max_connections"), "90\t310");
+        is_whole(host);
+    }
+}
+
+fn a_doubtful_stop_is_refused_and_a_clear_one_recovered(hosts: &Hosts<'_>) {
+    hosts.iter().for_each(|host| drop(host.sh("systemctl stop mariadb")));
+    let refused = |why: &str| {
+        for host in &hosts[..2] {
+            let said = host.keel(&["plan", SITE]);
+            let text = format!("{}{}", said.stdout, said.stderr);
+            assert!(text.contains(why), "{} does not say {why:?} but ended with {}:\n{text}", host.node.name(), said.status);
+            host.sh("! systemctl is-active mariadb");
+        }
+    };
+    hosts[2].sh("systemctl stop galera-report.socket");
+    refused("db-3 does not answer");
+    hosts[2].sh("systemctl start galera-report.socket");
+
+    hosts[0].sh(&format!("cp {GRASTATE} /root/kept && sed -i 's/^safe_to_bootstrap:.*/safe_to_bootstrap: 1/' {GRASTATE}"));
+    refused("several members say that they stopped last");
+    hosts[0].sh(&format!("sed -i 's/^uuid:.*/uuid: 11111111-2222-3333-4444-555555555555/' {GRASTATE}"));
+    refused("members are of different clusters");
+    for ran in apply_all(hosts) {
+        assert!(
+            ran.status & 4 != 0 && format!("{}{}", ran.stdout, ran.stderr).contains("different clusters"),
+            "{}{}",
+            ran.stdout,
+            ran.stderr
+        );
+    }
+    hosts[0].sh(&format!("cat /root/kept >{GRASTATE}"));
+    converge_all(hosts);
+}
+
+fn all_that_are_killed_are_recovered(hosts: &Hosts<'_>) {
+    // One misses what the others wrote: it must not begin.
+    hosts[0].node.kill().unwrap();
+    ask(&hosts[1], "INSERT INTO shop.t (n) VALUES (77)");
+    let rows = ask(&hosts[1], "SELECT count(*) FROM shop.t");
+    hosts[1..].iter().for_each(|host| host.node.kill().unwrap());
+    hosts.iter().for_each(|host| host.node.start().unwrap());
+    hosts.iter().for_each(|host| host.node.wait_booted().unwrap());
+    converge_all(hosts);
+    for host in hosts {
+        assert_eq!(ask(host, "SELECT count(*) FROM shop.t"), rows);
+    }
+}
+
+fn who_has_data_of_another_cluster_does_not_join(hosts: &Hosts<'_>) {
+    hosts[2].sh(&format!(
+        "systemctl stop mariadb && rm -r /var/lib/keel-galera && sed -i 's/^uuid:.*/uuid: 11111111-2222-3333-4444-555555555555/' {GRASTATE}"
+    ));
+    let said = hosts[2].keel(&["apply", SITE]);
+    let text = format!("{}{}", said.stdout, said.stderr);
+    assert!(said.status & 4 != 0 && text.contains("db-3 has data of another cluster"), "{}:\n{text}", said.status);
+    assert_eq!(serving(hosts), 2, "the others went on");
+}
