@@ -14,7 +14,14 @@ for i in 1 2 3; do build conf-demo $i $i; done
 for i in 1 2; do build image-$i 1 image-$i; done
 "#;
 
-pub(super) const ROWS: [Row; 33] = [
+/// A script that notes in dpkg's journal that a package was cut off: its name, in which state, the note's number.
+const CUT_OFF: &str = r#"
+cat >/tmp/row/cut-off <<'END'
+sed -n "/^Package: $1\$/,/^\$/p" /var/lib/dpkg/status | sed "s/^Status: .*/Status: install reinstreq $2/" >/var/lib/dpkg/updates/000$3
+END
+"#;
+
+pub(super) const ROWS: [Row; 34] = [
     row(
         "a package is installed, and a second run finds nothing",
         &[Site("package tree"), Keel(APPLY, 2), Sh("tree --version"), Keel(APPLY, 0)],
@@ -115,6 +122,28 @@ pub(super) const ROWS: [Row; 33] = [
             Sh("test -z \"$(dpkg --audit)\" && ! command -v tree"),
             Keel(APPLY, 0),
             Sh("dpkg -P conf-demo"),
+        ],
+    ),
+    row(
+        "what dpkg noted in its journal of packages that were cut off is mended, whether they come from a file or an archive",
+        &[
+            Sh(BUILD),
+            Sh("apt-get -q -y install tree >/dev/null; dpkg -i /tmp/row/2.deb >/dev/null"),
+            Site("package conf-demo source=\"/tmp/row/2.deb\"\npackage tree"),
+            Keel(APPLY, 0),
+            Sh(CUT_OFF),
+            Sh("sh /tmp/row/cut-off conf-demo half-installed 1; sh /tmp/row/cut-off tree half-installed 2"),
+            Keel("plan", 2),
+            Keel(APPLY, 2),
+            Sh("test -z \"$(dpkg --audit)\""),
+            Keel(APPLY, 0),
+            Sh("sh /tmp/row/cut-off conf-demo unpacked 1; sh /tmp/row/cut-off tree unpacked 2"),
+            Keel(APPLY, 2),
+            Sh("test -z \"$(dpkg --audit)\""),
+            Keel(APPLY, 0),
+            Sh("sh /tmp/row/cut-off conf-demo half-configured 1; sh /tmp/row/cut-off tree half-configured 2"),
+            Keel(APPLY, 2),
+            Sh("test -z \"$(dpkg --audit)\" && tree --version && dpkg -P conf-demo"),
         ],
     ),
     row(

@@ -305,15 +305,7 @@ impl<'a> Service<'a> {
                 self.listeners.look_at_leases(self.home, &self.sender);
             }
             Event::HoldsLease if self.child.is_some() => {}
-            Event::HoldsLease => match prover::unanswered(self.home) {
-                None => {
-                    self.proving.settles = true;
-                    self.prove();
-                }
-                // A proof would also end the waiting: a run asks once more, when there is somebody to ask.
-                Some(guard) if self.standing.server_away.is_none() => self.course.want(Trigger::Lease { guard }),
-                Some(_) => {}
-            },
+            Event::HoldsLease => self.settle_leases(),
             Event::ServerAway(why) => {
                 log(&why);
                 self.standing.server_away = Some(why);
@@ -337,6 +329,19 @@ impl<'a> Service<'a> {
                 }
                 self.standing.unwatched = why;
             }
+        }
+    }
+
+    /// Proves what is held, or has a run ask for what was never answered.
+    fn settle_leases(&mut self) {
+        match prover::unanswered(self.home) {
+            None => {
+                self.proving.settles = true;
+                self.prove();
+            }
+            // A proof would also end the waiting: a run asks once more, when there is somebody to ask.
+            Some(guard) if self.standing.server_away.is_none() => self.course.want(Trigger::Lease { guard }),
+            Some(_) => {}
         }
     }
 

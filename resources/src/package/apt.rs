@@ -23,8 +23,13 @@ const POLICY_BYTES_MAX: usize = 16 << 20;
 const SOURCES: [&str; 4] = ["/etc/apt/sources.list", "/etc/apt/sources.list.d", "/etc/apt/preferences", "/etc/apt/preferences.d"];
 const LISTS: &str = "/var/lib/apt/lists";
 
-/// What apt says of a package that was cut off while it was unpacked.
-pub(super) const REINSTALL: &str = "needs to be reinstalled";
+/// What apt and dpkg say of a package that was cut off while it was unpacked.
+const REINSTALL: [&str; 2] = ["needs to be reinstalled", "very bad inconsistent state"];
+
+/// Whether a package that was cut off is in the way.
+pub(super) fn is_cut_off(text: &str) -> bool {
+    REINSTALL.iter().any(|words| text.contains(words))
+}
 
 /// Where apt keeps which packages nobody asked for.
 pub(super) const AUTOMATIC_FILE: &str = "/var/lib/apt/extended_states";
@@ -84,12 +89,6 @@ pub(super) fn run(host: &Host, arguments: &[String]) -> Result<(), Failure> {
         let _ = configure_all(host);
         output = command.run()?;
     }
-    let files: Vec<&String> = arguments.iter().filter(|argument| argument.starts_with('/')).collect();
-    if !output.is_success() && mentions(&output, REINSTALL) && !files.is_empty() {
-        // Apt looks for an archive of the version that was cut off, and does not see the file that it is given.
-        dpkg(host).argument("--install").arguments(files.into_iter().cloned()).succeed()?;
-        output = command.run()?;
-    }
     let stale = ["404  Not Found", "Hash Sum mismatch", "Unable to fetch some archives"];
     if !output.is_success() && stale.iter().any(|words| mentions(&output, words)) {
         apt_get(host).argument("update").succeed()?;
@@ -100,11 +99,12 @@ pub(super) fn run(host: &Host, arguments: &[String]) -> Result<(), Failure> {
 
 /// Lets dpkg finish what was interrupted.
 pub(super) fn configure_all(host: &Host) -> Result<(), Failure> {
-    dpkg(host).arguments(["--configure", "-a"]).succeed().map(drop)
+    quiet(host.command("dpkg")).arguments(["--force-confdef", "--force-confold", "--configure", "-a"]).succeed().map(drop)
 }
 
-fn dpkg(host: &Host) -> Command {
-    quiet(host.command("dpkg")).arguments(["--force-confdef", "--force-confold"])
+/// Has dpkg unpack a file anew. Of a package that was cut off apt wants an archive, and does not see the file that it is given.
+pub(super) fn unpack_again(host: &Host, options: &[&str], file: &str) -> Result<(), Failure> {
+    quiet(host.command("dpkg")).arguments(options.iter().copied()).arguments(["--install", file]).succeed().map(drop)
 }
 
 /// Puts packages on hold, or lets go of them.
@@ -133,13 +133,17 @@ fn mentions(output: &Output, words: &str) -> bool {
     output.stderr.text().contains(words) || output.stdout.text().contains(words)
 }
 
+fn wants_reinstall(output: &Output) -> bool {
+    is_cut_off(&output.stderr.text()) || is_cut_off(&output.stdout.text())
+}
+
 /// The failure with advice where the cause is a known one.
 fn explain(output: &Output) -> Failure {
     let failure = output.failure();
     if mentions(output, "Unable to locate package") || mentions(output, "has no installation candidate") {
         return failure.help("check the name, and that a source in /etc/apt has it");
     }
-    if mentions(output, REINSTALL) {
+    if wants_reinstall(output) {
         return failure.help("it was cut off while it was unpacked, and apt has that version no more: give a package file as `source`, or remove it with `dpkg --remove --force-remove-reinstreq`");
     }
     if mentions(output, "Could not get lock") {

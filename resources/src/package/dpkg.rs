@@ -75,6 +75,30 @@ pub(super) fn automatic_names(text: &str) -> BTreeSet<&str> {
     automatic.filter_map(|paragraph| paragraph.lines().find_map(|line| line.strip_prefix("Package: "))).collect()
 }
 
+/// The packages of these paragraphs: names with architectures.
+pub(super) fn addresses(status: &[u8]) -> BTreeSet<(&str, &str)> {
+    paragraphs(status).map(|(name, paragraph)| (name, parse_paragraph(paragraph).architecture)).collect()
+}
+
+/// The status without the paragraphs of these packages.
+pub(super) fn paragraphs_without(status: &[u8], left_out: &BTreeSet<(&str, &str)>) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(status.len());
+    for text in split_paragraphs(status) {
+        if addresses(text).is_disjoint(left_out) {
+            kept.extend_from_slice(text);
+        }
+    }
+    kept
+}
+
+/// The status cut behind each of its empty lines.
+fn split_paragraphs(status: &[u8]) -> impl Iterator<Item = &[u8]> {
+    const END: &[u8] = b"\n\n";
+    let cuts = memmem::find_iter(status, END).map(|place| place + END.len()).chain([status.len()]);
+    let mut start = 0;
+    cuts.filter_map(move |end| status.get(std::mem::replace(&mut start, end)..end))
+}
+
 fn split_name(name: &str) -> (&str, Option<&str>) {
     name.split_once(':').map_or((name, None), |(name, architecture)| (name, Some(architecture)))
 }

@@ -3,6 +3,7 @@
 mod apt;
 mod deb;
 mod dpkg;
+mod journal;
 mod owned;
 mod plan;
 mod policy;
@@ -180,8 +181,8 @@ impl ResourceType for PackageType {
     type Observed = ObservedPackage;
 
     fn observe(&self, host: &Host, desired: &[&Package]) -> Vec<Result<ObservedPackage, ObserveError>> {
-        let status = match host.read(dpkg::STATUS_FILE) {
-            Ok(status) => status.unwrap_or_default(),
+        let status = match journal::read_status(host) {
+            Ok(status) => status,
             Err(failure) => return desired.iter().map(|_| Err(failure.clone().into())).collect(),
         };
         let names: Vec<&str> = desired.iter().map(|package| package.name.as_str()).collect();
@@ -245,7 +246,7 @@ impl ResourceType for PackageType {
 
     /// What somebody asked for; what came along as a dependency comes along again.
     fn describe(&self, host: &Host, title: Option<&str>) -> Result<Option<Vec<Described>>, Failure> {
-        let status = host.read(dpkg::STATUS_FILE)?.unwrap_or_default();
+        let status = journal::read_status(host)?;
         let automatic = host.read_text(apt::AUTOMATIC_FILE)?.unwrap_or_default();
         let automatic = dpkg::automatic_names(&automatic);
         let installed = dpkg::installed(&status).into_iter().filter(|(name, _)| match title {

@@ -88,6 +88,7 @@ pub(super) struct Step<'a> {
     name: &'a str,
     /// The file to install it from.
     source: Option<&'a str>,
+    config: Config,
     act: Act,
     wish: Option<Wish>,
     hold: Option<bool>,
@@ -97,30 +98,40 @@ pub(super) struct Step<'a> {
 impl<'a> Step<'a> {
     pub(super) fn of(work: &Work<'a, PackageType>) -> Self {
         let (desired, observed) = (work.desired, work.observed);
+        let broken = matches!(observed.known.state, State::Broken(_));
         let act = match desired.ensure {
             _ if work.changes.iter().all(|change| change.attribute == "hold") => Act::Nothing,
             Ensure::Absent => Act::Remove,
             Ensure::Purged => Act::Purge,
-            Ensure::Present | Ensure::Latest => Act::Install(install_options(desired)),
+            Ensure::Present | Ensure::Latest => Act::Install(install_options(desired, broken)),
         };
         let hold = desired.hold.filter(|hold| *hold != observed.known.held);
         let source = desired.source.as_ref().map(AbsolutePath::as_str);
-        Self { name: &desired.name, source, act, wish: desired.wish(), hold, broken: matches!(observed.known.state, State::Broken(_)) }
+        Self { name: &desired.name, source, config: desired.config, act, wish: desired.wish(), hold, broken }
     }
 }
 
-fn install_options(desired: &Package) -> Vec<String> {
-    let dpkg_options: &[&str] = match desired.config {
+/// Options for dpkg that say whose configuration files win.
+fn dpkg_options(config: Config) -> &'static [&'static str] {
+    match config {
         Config::Keep => &["--force-confdef", "--force-confold"],
         Config::Replace => &["--force-confnew"],
-    };
-    let mut options: Vec<String> = dpkg_options.iter().flat_map(|option| ["-o".to_owned(), format!("Dpkg::Options::={option}")]).collect();
+    }
+}
+
+/// Options for `apt-get install`; what was cut off is unpacked anew, also where apt takes its version for the right one.
+fn install_options(desired: &Package, broken: bool) -> Vec<String> {
+    let mut options: Vec<String> =
+        dpkg_options(desired.config).iter().flat_map(|option| ["-o".to_owned(), format!("Dpkg::Options::={option}")]).collect();
     options.extend(desired.recommends.map(|wanted| if wanted { "--install-recommends" } else { "--no-install-recommends" }.to_owned()));
     if desired.downgrade && (desired.version.is_some() || desired.source.is_some()) {
         options.push("--allow-downgrades".to_owned());
     }
     if desired.hold == Some(true) {
         options.push("--allow-change-held-packages".to_owned());
+    }
+    if broken && desired.source.is_none() {
+        options.push("--reinstall".to_owned());
     }
     options.extend(desired.install_options.iter().cloned());
     options
@@ -129,21 +140,32 @@ fn install_options(desired: &Package) -> Vec<String> {
 /// Makes all steps come true, together where that works and one by one where it does not.
 pub(super) fn carry_out(host: &Host, steps: &[Step<'_>]) -> Vec<Result<(), Failure>> {
     let mut results: Vec<Result<(), Failure>> = steps.iter().map(|_| Ok(())).collect();
-    if steps.iter().any(|step| step.broken) {
-        // Where this fails, the step that removes or reinstalls the culprit may still go well.
-        let _ = apt::configure_all(host);
-    }
+    mend(host, steps);
     hold(host, steps, false, &mut results);
     let all: Vec<usize> = (0..steps.len()).collect();
     perform_all(host, steps, &all, &mut results);
     // Apt does nothing at all while a package is cut off; one of these steps may just have made it whole.
-    let is_blocked = |result: &Result<(), Failure>| result.as_ref().is_err_and(|failure| failure.message.contains(apt::REINSTALL));
+    let is_blocked = |result: &Result<(), Failure>| result.as_ref().is_err_and(|failure| apt::is_cut_off(&failure.message));
     let blocked: Vec<usize> = all.iter().copied().filter(|position| results.get(*position).is_some_and(is_blocked)).collect();
     if !blocked.is_empty() && blocked.len() < steps.len() {
         perform_all(host, steps, &blocked, &mut results);
     }
     hold(host, steps, true, &mut results);
     results
+}
+
+/// Finishes what was cut off, as far as that goes without apt: where it fails, the step that removes or reinstalls the
+/// culprit may still go well.
+fn mend(host: &Host, steps: &[Step<'_>]) {
+    let broken: Vec<&Step<'_>> = steps.iter().filter(|step| step.broken).collect();
+    if !broken.is_empty() {
+        let _ = apt::configure_all(host);
+    }
+    for step in broken {
+        if let (Act::Install(_), Some(file)) = (&step.act, step.source) {
+            let _ = apt::unpack_again(host, dpkg_options(step.config), file);
+        }
+    }
 }
 
 fn perform_all(host: &Host, steps: &[Step<'_>], positions: &[usize], results: &mut [Result<(), Failure>]) {
@@ -322,7 +344,15 @@ mod tests {
 
     #[test]
     fn a_version_that_is_nowhere_fails_before_apt_is_called() {
-        let step = Step { name: "nginx", source: None, act: Act::Nothing, wish: Wish::parse("9").ok(), hold: None, broken: false };
+        let step = Step {
+            name: "nginx",
+            source: None,
+            config: Config::Keep,
+            act: Act::Nothing,
+            wish: Wish::parse("9").ok(),
+            hold: None,
+            broken: false,
+        };
         let available = Available { candidate: None, versions: vec!["1.2".to_owned()] };
         let failure = install_argument(&step, Some(&available)).unwrap_err();
         assert_eq!(
@@ -335,6 +365,6 @@ mod tests {
     #[test]
     fn options_follow_the_attributes() {
         let desired = package(&[("recommends", Value::Bool(false)), ("config", Value::from("replace"))]);
-        assert_eq!(install_options(&desired), ["-o", "Dpkg::Options::=--force-confnew", "--no-install-recommends"]);
+        assert_eq!(install_options(&desired, false), ["-o", "Dpkg::Options::=--force-confnew", "--no-install-recommends"]);
     }
 }
