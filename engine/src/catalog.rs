@@ -339,6 +339,8 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guard::Withdrawal;
+    use crate::value::Value;
 
     /// A resource in a use of a module in another one, and a relation between them.
     fn catalog() -> Catalog {
@@ -363,6 +365,15 @@ mod tests {
         }
     }
 
+    /// One with all that a guard may have, and one with nothing of it.
+    fn guards() -> Vec<Guard> {
+        let ready = Map::from_iter([("tcp".to_owned(), Value::from("x:1"))]);
+        let words = || vec!["/bin/true".to_owned()];
+        let withdrawal = Some(Withdrawal { drain: words(), undrain: words() });
+        let full = Guard { name: "full".to_owned(), members: vec!["h".to_owned(), "i".to_owned()], max: 1, ready, withdrawal };
+        vec![Guard { name: "bare".to_owned(), withdrawal: None, ..full.clone() }, full]
+    }
+
     #[test]
     fn a_catalog_comes_back_and_one_that_points_at_nothing_does_not() {
         let back = |change: fn(&mut Catalog)| {
@@ -371,6 +382,7 @@ mod tests {
             Catalog::from_bytes(&catalog.to_bytes().unwrap()).map(|read| assert_eq!(read, catalog)).is_ok()
         };
         assert!(back(|_| {}));
+        assert!(back(|catalog| catalog.guards = guards()));
         assert!(!back(|catalog| catalog.resources[0].container = Some(2)));
         assert!(!back(|catalog| catalog.containers[1].parent = Some(1)), "a circle has no end");
         assert!(!back(|catalog| catalog.relations[0].first = Node::Resource(1)));

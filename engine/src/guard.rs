@@ -22,7 +22,6 @@ pub struct Guard {
     /// How a member sees that it and its cluster are well: the attributes of a `wait`.
     pub ready: Map,
     /// How a member leaves service before it is interrupted; none where nobody has to know.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawal: Option<Withdrawal>,
 }
 
