@@ -88,6 +88,21 @@ impl Gates for ServerGates {
     }
 }
 
+/// Forgets gates that a catalog no longer has: who gets them again knows as little of the other thing as who never had
+/// them.
+///
+/// # Errors
+/// The tokens cannot be read or written.
+pub fn forget_all_but(home: &Home, catalog: &Catalog) -> Result<(), String> {
+    let mut tokens = Tokens::load(home)?;
+    let keys: BTreeSet<String> = catalog.gates.iter().map(|gate| key(catalog, gate)).collect();
+    if tokens.known.keys().all(|key| keys.contains(key)) {
+        return Ok(());
+    }
+    tokens.known.retain(|key, _| keys.contains(key));
+    tokens.write()
+}
+
 /// What names a gate from one run to the next: who waits, for whom, for what.
 fn key(catalog: &Catalog, gate: &Gate) -> String {
     format!("{} <- {}: {}", catalog.address(gate.node), gate.host, gate.target)
@@ -110,6 +125,10 @@ impl Tokens {
 
     fn keep(&mut self, key: &str, token: &str) -> Result<(), String> {
         self.known.insert(key.to_owned(), token.to_owned());
+        self.write()
+    }
+
+    fn write(&self) -> Result<(), String> {
         let text = serde_json::to_vec_pretty(&self.known).map_err(|error| error.to_string())?;
         replace(&self.path, &text)
     }
@@ -287,5 +306,7 @@ mod tests {
         home.make_folders().unwrap();
         Tokens::load(&home).unwrap().keep("a <- b: c", "1").unwrap();
         assert_eq!(Tokens::load(&home).unwrap().known.get("a <- b: c").map(String::as_str), Some("1"));
+        forget_all_but(&home, &Catalog::empty("h", "s")).unwrap();
+        assert_eq!(Tokens::load(&home).unwrap().known, BTreeMap::new(), "the catalog has no such gate any more");
     }
 }

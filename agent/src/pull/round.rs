@@ -15,7 +15,7 @@ use keel_engine::walk::{Gates, Groups, LeaseSource, Progress};
 use super::catalogs::{Catalogs, Delivered};
 use super::contents::ContentStore;
 use super::delivery::deliver;
-use super::gates::ServerGates;
+use super::gates::{ServerGates, forget_all_but};
 use super::home::Home;
 use super::leases::ServerLeases;
 use super::leases::promises::Promises;
@@ -216,8 +216,12 @@ impl Means<'_> {
             return Err(Error::host("there is no catalog yet, neither from the server nor in the cache"));
         };
         let name = run::new_name();
-        let gates = self.gates(&name, catalog, delivered.id);
         let mode = self.mode();
+        if mode == Mode::Apply {
+            // If they cannot be forgotten, a refresh too many is the price.
+            let _ = forget_all_but(self.home, catalog);
+        }
+        let gates = self.gates(&name, catalog, delivered.id);
         let gates = gates.as_ref().map(|gates| (gates as &dyn Gates, self.settings.gate_wait));
         let leases = self.leases(&name, catalog);
         let source = match &leases {
