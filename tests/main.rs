@@ -35,6 +35,7 @@ mod server_inquiries;
 mod server_killed;
 mod server_leases;
 mod server_load;
+mod server_refreshes;
 mod server_reports;
 mod server_shared;
 mod server_troubles;

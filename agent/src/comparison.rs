@@ -1,10 +1,10 @@
 //! Two states of a site, compiled for every host and compared: what one would change against the other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use keel_engine::catalog::Catalog;
-use keel_engine::difference::{Difference, Side};
+use keel_engine::difference::{Difference, ExpectedRefresh, Reach, Side, follow};
 use keel_engine::preview::{HostPreview, HostState, Level, Place, Preview, Problem, Revision, Subject};
 use keel_manifests::compile::Compiled;
 use keel_manifests::diagnostic::{Diagnostic, Severity};
@@ -88,7 +88,8 @@ pub fn problems(found: &[Diagnostic], files: &dyn SiteFiles) -> Vec<Problem> {
 /// What the second state would change against the first one, on these hosts.
 pub fn compare(base: &SiteState, head: &SiteState, hosts: &[String]) -> Preview {
     let types = TypeTraits::of_all();
-    let compared = for_each(hosts, |host| compare_host(base, head, host, &types));
+    let comparison = Comparison { base, head, types: &types };
+    let compared = comparison.reach_others(for_each(hosts, |host| comparison.host(host)));
     let of_base = base.problems.iter().cloned().map(in_base);
     let problems = head.problems.iter().cloned().chain(of_base).collect();
     let name = head.site().or(base.site()).map_or("site", Site::name);
@@ -100,19 +101,76 @@ fn in_base(problem: Problem) -> Problem {
     Problem { in_base: true, ..problem }
 }
 
-fn compare_host(base: &SiteState, head: &SiteState, host: &str, types: &TypeTraits) -> HostPreview {
-    let groups = head.groups(host).or_else(|| base.groups(host)).unwrap_or_default();
-    let (before, after) = (base.compile(host), head.compile(host));
-    let (state, difference, problems) = match (&before, &after) {
-        (None, None) => (HostState::Unchanged, Difference::default(), Vec::new()),
-        (Some(_), None) if head.site().is_none() => (HostState::Broken, Difference::default(), Vec::new()),
-        (Some(_), None) => (HostState::Removed, Difference::default(), Vec::new()),
-        (_, Some((compiled, problems))) => match side(compiled) {
-            None => (HostState::Broken, Difference::default(), problems.clone()),
-            Some(new) => against(before.as_ref(), new, types),
-        },
-    };
-    HostPreview { host: host.to_owned(), groups, state, difference, problems }
+/// A host's preview, and how its difference reaches others.
+type Compared = (HostPreview, Reach);
+
+/// Two states of a site while hosts are compared.
+struct Comparison<'a> {
+    base: &'a SiteState,
+    head: &'a SiteState,
+    types: &'a TypeTraits,
+}
+
+impl Comparison<'_> {
+    fn host(&self, host: &str) -> Compared {
+        let groups = self.head.groups(host).or_else(|| self.base.groups(host)).unwrap_or_default();
+        let (before, after) = (self.base.compile(host), self.head.compile(host));
+        let nothing = |state, problems| (state, Difference::default(), problems);
+        let (state, difference, problems) = match (&before, &after) {
+            (None, None) => nothing(HostState::Unchanged, Vec::new()),
+            (Some(_), None) if self.head.site().is_none() => nothing(HostState::Broken, Vec::new()),
+            (Some(_), None) => nothing(HostState::Removed, Vec::new()),
+            (_, Some((compiled, problems))) => match side(compiled) {
+                None => nothing(HostState::Broken, problems.clone()),
+                Some(new) => against(before.as_ref(), new, self.types),
+            },
+        };
+        let new = after.as_ref().and_then(|(compiled, _)| compiled.catalog.as_ref());
+        let reach = new.filter(|_| self.head.site().is_some_and(Site::relates_hosts)).map(|new| {
+            let old = before.and_then(|(compiled, _)| compiled.catalog);
+            Reach::of(&old.unwrap_or_else(|| Catalog::empty(host, &new.site)), new, &difference, self.types)
+        });
+        let preview = HostPreview { host: host.to_owned(), groups, state, difference, problems };
+        (preview, reach.unwrap_or_default())
+    }
+
+    /// Adds what the changes of all hosts refresh on others.
+    fn reach_others(&self, compared: Vec<Compared>) -> Vec<HostPreview> {
+        let (mut previews, mut reaches) = (Vec::new(), BTreeMap::new());
+        for (preview, reach) in compared {
+            reaches.insert(preview.host.clone(), reach);
+            previews.push(preview);
+        }
+        loop {
+            // Also those that nobody asked for lead to refreshes of those that were.
+            let pointed_at = reaches.values().flat_map(Reach::hosts);
+            let others: BTreeSet<String> = pointed_at.filter(|host| !reaches.contains_key(*host)).map(str::to_owned).collect();
+            if others.is_empty() {
+                break;
+            }
+            let others: Vec<String> = others.into_iter().collect();
+            let found = for_each(&others, |host| self.host(host).1);
+            reaches.extend(others.into_iter().zip(found));
+        }
+        let mut refreshed = follow(&reaches);
+        let reached = previews.into_iter().map(|preview| match refreshed.remove(&*preview.host) {
+            Some(refreshes) => self.refreshed(preview, refreshes),
+            None => preview,
+        });
+        reached.collect()
+    }
+
+    fn refreshed(&self, preview: HostPreview, refreshes: Vec<ExpectedRefresh>) -> HostPreview {
+        let mut difference = preview.difference.with_refreshes(refreshes, self.types);
+        let state = match preview.state {
+            HostState::Unchanged if !difference.is_empty() => HostState::Changed,
+            state => state,
+        };
+        if state == HostState::Added {
+            difference.disruptions.clear();
+        }
+        HostPreview { state, difference, ..preview }
+    }
 }
 
 fn against(before: Option<&(Compiled, Vec<Problem>)>, new: Side<'_>, types: &TypeTraits) -> (HostState, Difference, Vec<Problem>) {

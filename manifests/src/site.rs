@@ -172,6 +172,11 @@ impl Site {
         })
     }
 
+    /// Whether any relation leads from one host to another.
+    pub fn relates_hosts(&self) -> bool {
+        self.sources.relate_hosts()
+    }
+
     /// The hosts that others' `before` and `notify` point at, in the order of their names.
     pub fn pointed_at(&self) -> BTreeSet<&str> {
         let required = if self.sources.point_elsewhere() { self.outgoing().required() } else { Vec::new() };

@@ -5,6 +5,7 @@
 mod bad_input;
 mod ci;
 mod diff;
+mod diff_across;
 mod documentation;
 mod explain;
 mod formats;

@@ -3,11 +3,13 @@
 
 mod attributes;
 mod consequences;
+mod reach;
 mod relations;
 #[cfg(test)]
 mod tests;
 
 use attributes::Held;
+pub use reach::{Reach, follow};
 use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
@@ -191,7 +193,56 @@ pub struct ExpectedRefresh {
     /// How.
     pub effect: Effect,
     /// Whose changes or refreshes ask for it.
-    pub sources: Vec<Address>,
+    pub sources: Vec<Cause>,
+}
+
+/// Whose change or refresh leads to something.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Cause {
+    /// The resource; a module, where other resources are in it now.
+    #[serde(flatten)]
+    pub address: Address,
+    /// Its host, if it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// What it takes, where that is not certain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_if: Option<Condition>,
+}
+
+impl Cause {
+    /// A certain cause on the same host.
+    pub fn here(address: Address) -> Self {
+        Self { address, host: None, only_if: None }
+    }
+
+    /// Whether it is this resource of the same host.
+    pub fn is(&self, address: &Address) -> bool {
+        self.host.is_none() && self.address == *address
+    }
+}
+
+/// What only a run decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// The other host runs after this one has asked for it. So it is with relations that are new: who finds them
+    /// satisfied the first time is not refreshed.
+    RunsLater,
+    /// It is refreshed itself, which is not certain.
+    Refreshed,
+}
+
+impl Condition {
+    /// In words, behind a cause.
+    pub fn words(self) -> &'static str {
+        match self {
+            Condition::RunsLater => "if it runs later",
+            Condition::Refreshed => "if it is refreshed",
+        }
+    }
 }
 
 /// What would be interrupted.
@@ -203,7 +254,7 @@ pub struct ExpectedDisruption {
     /// To which resource.
     pub address: Address,
     /// Because of whom; empty where its own change does it.
-    pub sources: Vec<Address>,
+    pub sources: Vec<Cause>,
 }
 
 impl Difference {
@@ -235,7 +286,7 @@ impl Difference {
 
     /// Whether nothing differs.
     pub fn is_empty(&self) -> bool {
-        self.resources.is_empty() && self.relations.is_empty() && self.settings.is_empty()
+        self.resources.is_empty() && self.relations.is_empty() && self.settings.is_empty() && self.refreshes.is_empty()
     }
 }
 

@@ -124,7 +124,8 @@ fn refreshes_follow_from_changes_and_from_refreshes() {
     let mut head = base.clone();
     std::sync::Arc::make_mut(&mut head.resources[0].attributes).insert("content".to_owned(), Value::from("2"));
     let difference = between(&base, &head);
-    let refreshed: Vec<_> = difference.refreshes.iter().map(|one| (&*one.target.title, one.effect, &*one.sources[0].title)).collect();
+    let refreshed: Vec<_> =
+        difference.refreshes.iter().map(|one| (&*one.target.title, one.effect, &*one.sources[0].address.title)).collect();
     assert_eq!(refreshed, [("build", Effect::Reload, "/a"), ("web", Effect::Restart, "build")]);
     let disrupted: Vec<_> = difference.disruptions.iter().map(|one| (one.kind, &*one.address.title)).collect();
     assert_eq!(disrupted, [(Disruption::Restart, "web")]);

@@ -14,6 +14,7 @@ pub(super) fn mark(host: &HostPreview) -> u64 {
         (&resource.address, resource.fate).hash(&mut hasher);
         resource.changes.iter().for_each(|change| add(change, &mut hasher));
     }
+    host.difference.refreshes.iter().for_each(|refresh| refresh.target.hash(&mut hasher));
     host.difference.settings.iter().for_each(|change| add(change, &mut hasher));
     host.problems.iter().for_each(|problem| problem.message.hash(&mut hasher));
     hasher.finish()

@@ -12,7 +12,7 @@ use crate::difference::{Difference, Fate};
 
 /// The version of a preview's serial form; it grows when something is added, and its first number when
 /// something is removed or changes its meaning.
-pub const FORMAT_VERSION: &str = "1.0";
+pub const FORMAT_VERSION: &str = "1.1";
 
 /// What would change, on which hosts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

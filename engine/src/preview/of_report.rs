@@ -2,8 +2,8 @@
 
 use super::{HostPreview, HostState, Level, Problem};
 use crate::change::{Action, Change};
-use crate::difference::{Difference, ExpectedDisruption, ExpectedRefresh, Fate, ResourceDifference, TypeTraits};
-use crate::report::{Outcome, Reason, Report, ResourceReport};
+use crate::difference::{Cause, Difference, ExpectedDisruption, ExpectedRefresh, Fate, ResourceDifference, TypeTraits};
+use crate::report::{Outcome, Reason, RefreshReport, Report, ResourceReport};
 
 impl HostPreview {
     /// What a plan says. What is unchanged or was left out is not in it.
@@ -15,7 +15,7 @@ impl HostPreview {
             difference.refreshes.extend(resource.refresh.as_ref().map(|refresh| ExpectedRefresh {
                 target: resource.address.clone(),
                 effect: refresh.effect,
-                sources: refresh.sources.clone(),
+                sources: causes(refresh),
             }));
             difference.disruptions.extend(disruptions(resource, types));
         }
@@ -71,6 +71,11 @@ fn of_resource(resource: &ResourceReport) -> Option<ResourceDifference> {
     })
 }
 
+/// Of a refresh that reached the host a report names the resource, and not its host.
+fn causes(refresh: &RefreshReport) -> Vec<Cause> {
+    refresh.sources.iter().cloned().map(Cause::here).collect()
+}
+
 fn disruptions(resource: &ResourceReport, types: &dyn TypeTraits) -> Vec<ExpectedDisruption> {
     if resource.outcome != Outcome::WouldChange || resource.reason == Some(Reason::Noop) {
         return Vec::new();
@@ -81,7 +86,7 @@ fn disruptions(resource: &ResourceReport, types: &dyn TypeTraits) -> Vec<Expecte
     let own = own.map(|kind| (kind, Vec::new()));
     let refreshed = resource.refresh.as_ref().and_then(|refresh| {
         let kind = types.disruption(name, &[], Some(refresh.effect))?;
-        Some((kind, refresh.sources.clone()))
+        Some((kind, causes(refresh)))
     });
     let expected = |(kind, sources)| ExpectedDisruption { kind, address: resource.address.clone(), sources };
     own.into_iter().chain(refreshed).map(expected).collect()

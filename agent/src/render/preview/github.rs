@@ -19,7 +19,8 @@ pub fn render(preview: &Preview) -> String {
         }
         let declared = |address: &_| entry.difference.resources.iter().find(|one| one.address == *address);
         for one in &entry.difference.disruptions {
-            let source = declared(&one.address).or_else(|| one.sources.first().and_then(declared));
+            let source = declared(&one.address)
+                .or_else(|| one.sources.iter().filter(|cause| cause.host.is_none()).find_map(|cause| declared(&cause.address)));
             let place = source.and_then(|one| place_of(&one.origin));
             warnings.push(command(preview, "warning", "disruption", &format!("{}\n{hosts}", disruption(one)), place));
         }

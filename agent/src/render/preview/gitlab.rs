@@ -29,8 +29,11 @@ pub fn render(preview: &Preview) -> Value {
             found.push(finding(preview, "keel-change", severity, &text, place_of(&one.origin)));
         }
         for one in &entry.difference.disruptions {
-            let declared =
-                entry.difference.resources.iter().find(|known| known.address == one.address || one.sources.contains(&known.address));
+            let declared = entry
+                .difference
+                .resources
+                .iter()
+                .find(|known| known.address == one.address || one.sources.iter().any(|cause| cause.is(&known.address)));
             let place = declared.and_then(|one| place_of(&one.origin));
             found.push(finding(preview, "keel-disruption", "major", &format!("{} ({hosts})", disruption(one)), place));
         }

@@ -10,7 +10,7 @@ pub mod sarif;
 pub mod text;
 
 use keel_engine::address::Address;
-use keel_engine::difference::{ExpectedDisruption, ExpectedRefresh, Fate, RelationDifference, ResourceDifference};
+use keel_engine::difference::{Cause, ExpectedDisruption, ExpectedRefresh, Fate, RelationDifference, ResourceDifference};
 use keel_engine::preview::{Entry, HostState, Level, Place, Preview, Problem, Revision, Subject};
 
 use super::counted;
@@ -111,18 +111,23 @@ fn address(address: &Address) -> String {
 
 /// What is interrupted, as a sentence.
 fn disruption(expected: &ExpectedDisruption) -> String {
-    let because = addresses(&expected.sources);
+    let because = causes(&expected.sources);
     let because = if because.is_empty() { because } else { format!(", because of {because}") };
     format!("{} {}{because}", address(&expected.address), expected.kind.words())
 }
 
 /// Who is refreshed, as a sentence.
 fn refresh(expected: &ExpectedRefresh) -> String {
-    format!("{} {}, because of {}", expected.effect, address(&expected.target), addresses(&expected.sources))
+    format!("{} {}, because of {}", expected.effect, address(&expected.target), causes(&expected.sources))
 }
 
-fn addresses(sources: &[Address]) -> String {
-    sources.iter().map(address).collect::<Vec<_>>().join(", ")
+fn causes(sources: &[Cause]) -> String {
+    let cause = |cause: &Cause| {
+        let host = cause.host.as_ref().map(|host| format!(" on {}", printable(host))).unwrap_or_default();
+        let condition = cause.only_if.map(|condition| format!(" ({})", condition.words())).unwrap_or_default();
+        format!("{}{host}{condition}", address(&cause.address))
+    };
+    sources.iter().map(cause).collect::<Vec<_>>().join(", ")
 }
 
 /// A relation as a sentence.

@@ -27,8 +27,11 @@ pub fn render(preview: &Preview) -> Value {
         results.extend(entry.difference.resources.iter().map(|one| of_resource(preview, entry, one)));
         for one in &entry.difference.disruptions {
             let text = format!("{}\n{hosts}", disruption(one));
-            let declared =
-                entry.difference.resources.iter().find(|known| known.address == one.address || one.sources.contains(&known.address));
+            let declared = entry
+                .difference
+                .resources
+                .iter()
+                .find(|known| known.address == one.address || one.sources.iter().any(|cause| cause.is(&known.address)));
             results.push(result(preview, "keel-disruption", "warning", &text, declared.and_then(|one| place_of(&one.origin))));
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use keel_engine::catalog::{Effect, RelationWord};
 use keel_engine::change::{Action, Change, Shown};
-use keel_engine::difference::{Difference, ExpectedDisruption, ExpectedRefresh};
+use keel_engine::difference::{Cause, Condition, Difference, ExpectedDisruption, ExpectedRefresh};
 use keel_engine::preview::HostPreview;
 use keel_engine::resource::Disruption;
 
@@ -24,7 +24,8 @@ fn resource(type_name: &str, title: &str, fate: Fate, changes: Vec<Change>) -> R
 
 fn difference() -> Difference {
     let text = |text: &str| Shown::Text(text.into());
-    let (page, web) = (Address::new("file", "/srv/page"), Address::new("service", "web"));
+    let (page, web) = (Cause::here(Address::new("file", "/srv/page")), Address::new("service", "web"));
+    let elsewhere = Cause { address: Address::new("file", HOSTILE), host: Some("db-1".to_owned()), only_if: Some(Condition::RunsLater) };
     Difference {
         resources: vec![
             resource(
@@ -51,7 +52,7 @@ fn difference() -> Difference {
             origin: "manifests/site.kdl:4".to_owned(),
         }],
         settings: vec![Change::update("schedule night", "01:00-02:00", "02:00-03:00")],
-        refreshes: vec![ExpectedRefresh { target: web.clone(), effect: Effect::Restart, sources: vec![page.clone()] }],
+        refreshes: vec![ExpectedRefresh { target: web.clone(), effect: Effect::Restart, sources: vec![page.clone(), elsewhere] }],
         disruptions: vec![ExpectedDisruption { kind: Disruption::Restart, address: web, sources: vec![page] }],
     }
 }
