@@ -103,6 +103,11 @@ impl Sealed {
     pub fn whole(secret: SecretRef) -> Self {
         Self { parts: vec![SealedPart::Secret(secret)] }
     }
+
+    /// Whether there is text in it that nobody closed.
+    pub fn has_text(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, SealedPart::Text(_)))
+    }
 }
 
 impl fmt::Display for Sealed {

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::excerpt::{Excerpt, floor};
 use super::paint::Paint;
+use super::plain_secrets::concealed;
 
 /// Findings whose lines hold what is not to be shown.
 const UNSHOWN: [&str; 2] = [codes::SECRET_FILE, codes::PLAIN_SECRET];
@@ -21,6 +22,8 @@ const UNSHOWN: [&str; 2] = [codes::SECRET_FILE, codes::PLAIN_SECRET];
 /// The texts of the files that diagnostics point into, read once each.
 pub struct Sources {
     texts: BTreeMap<Arc<str>, Arc<str>>,
+    /// The same as people may see them.
+    shown: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 impl Sources {
@@ -33,11 +36,17 @@ impl Sources {
                 Arc::from(String::from_utf8_lossy(&bytes))
             });
         }
-        Self { texts }
+        let shown = texts.iter().filter(|(file, _)| file.ends_with(".kdl"));
+        let shown = shown.map(|(file, text)| (Arc::clone(file), Arc::from(concealed(text)))).collect();
+        Self { texts, shown }
     }
 
     fn text(&self, file: &str) -> &str {
         self.texts.get(file).map_or("", |text| text)
+    }
+
+    fn shown(&self, file: &str) -> &str {
+        self.shown.get(file).map_or(self.text(file), |text| text)
     }
 
     /// Where a byte of a file stands.
@@ -112,7 +121,7 @@ impl Rendered {
     }
 
     fn point(&mut self, file: &Arc<str>, labels: &[&Label], sources: &Sources) {
-        let text = sources.text(file);
+        let text = sources.shown(file);
         let hides = self.code.as_deref().is_some_and(|code| UNSHOWN.contains(&code));
         let excerpt = if hides { Excerpt::new(file, &only(text, labels)) } else { Excerpt::new(file, text) };
         let span = |label: &&Label| {

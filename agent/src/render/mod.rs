@@ -9,6 +9,7 @@ pub mod graph;
 pub mod manifest;
 pub mod moment;
 pub mod paint;
+mod plain_secrets;
 pub mod preview;
 pub mod reference;
 pub mod report;

@@ -165,3 +165,53 @@ fn what_should_have_been_a_secret_is_shown_nowhere() {
         assert!(!given.out.contains("CANARY"), "{}", given.out);
     }
 }
+
+/// Every type that takes a secret, with something else in its place.
+fn plain(canary: &str) -> String {
+    format!(
+        "user bob password=\"$6${canary}$abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefgh\"
+mysql_user \"x@y\" {{
+    password \"{canary}\"
+}}
+mysql_replication db role=replica source_host=\"10.0.0.1\" source_user=replica source_password=\"{canary}\"
+git \"/srv/g\" repo=\"https://example.org/x\" username=u password={canary}
+archive \"/srv/a\" source=\"https://example.org/x.tar\" digest=\"sha256:{}\" username=u password=#\"{canary}\"#
+mysql_query_check q query=\"SELECT 1\" user=u password=\"a {{{{ '{canary}' }}}}\"
+",
+        "0".repeat(64)
+    )
+}
+
+#[test]
+fn plain_values_of_secret_attributes_are_shown_nowhere() {
+    let stage = Stage::new(&plain("CANARY1"));
+    for file in ["keel.toml", "inventory/hosts.toml", "manifests/site.kdl"] {
+        stage.write(&format!("base/{file}"), &std::fs::read_to_string(stage.site().join(file)).unwrap());
+    }
+    stage.manifest(&plain("CANARY2"));
+    let base = stage.folder().join("base");
+    let formats = ["text", "json", "markdown", "junit", "sarif", "github", "gitlab", "html"];
+    let silent = |done: &Done| assert!(!format!("{}{}", done.out, done.err).contains("CANARY"), "{}{}", done.out, done.err);
+    for format in formats {
+        let diff = stage.keel(&["diff", base.to_str().unwrap(), ".", "--format", format]).expect(0);
+        silent(&diff);
+        silent(&stage.run("plan", &["--format", format]));
+        silent(&stage.keel(&["check", "--format", format]));
+    }
+    let diff = stage.keel(&["diff", base.to_str().unwrap(), "."]).expect(0).out;
+    assert_eq!(diff.matches("(secret) differs").count(), 6, "{diff}");
+    for arguments in [&["compile", "--host", "h"][..], &["graph", "--host", "h"], &["explain", "(user)bob", "--host", "h"]] {
+        silent(&stage.keel(arguments).expect(0));
+    }
+    silent(&stage.run("apply", &["--json"]));
+    stage.write("site/tests/t.kdl", "test x {\n    host h\n    contains (mysql_user)\"x@y\" password=\"CANARY3\"\n}\n");
+    let tested = stage.keel(&["test"]).expect(4);
+    silent(&tested);
+    assert!(tested.out.contains("`password` is another one, which is not shown"), "{}", tested.out);
+    silent(&stage.keel(&["test", "--format", "json"]));
+    // Nor where the line beside it, or the value itself, is wrong.
+    stage.manifest(&format!("{}user eve password=\"CANARY4:x\"\nmysql_user \"z@y\" password=4711471147\n", plain("CANARY5")));
+    let check = stage.keel(&["check"]).expect(1);
+    silent(&check);
+    assert!(!check.out.contains("4711471147") && check.out.contains("is no hash of a password"), "{}", check.out);
+}

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::TypeTraits;
+use crate::address::Address;
 use crate::catalog::Resource;
 use crate::change::{Action, Change, Shown};
 use crate::contents::{Contents, MemoryContents};
@@ -14,11 +16,11 @@ use crate::value::{Map, Value};
 pub(super) type Held<'a> = (&'a Resource, &'a dyn Contents);
 
 /// What differs between two states of a resource.
-pub(super) fn between(before: Held<'_>, after: Held<'_>) -> Vec<Change> {
+pub(super) fn between(before: Held<'_>, after: Held<'_>, types: &dyn TypeTraits) -> Vec<Change> {
     let ((earlier, base), (later, head)) = (before, after);
     let mut changes = Vec::new();
     if earlier.attributes != later.attributes {
-        maps("", (&*earlier.attributes, base), (&*later.attributes, head), &mut changes);
+        changes.extend(of_attributes(&later.address, (&*earlier.attributes, base), (&*later.attributes, head), types));
     }
     if (&earlier.tags, earlier.noop, &earlier.schedule, &earlier.guard) != (&later.tags, later.noop, &later.schedule, &later.guard) {
         changes.extend(of_maps(&besides(earlier), &besides(later)));
@@ -27,21 +29,24 @@ pub(super) fn between(before: Held<'_>, after: Held<'_>) -> Vec<Change> {
 }
 
 /// All attributes of a resource that was not there.
-pub(super) fn added(resource: &Resource, contents: &dyn Contents) -> Vec<Change> {
-    let mut changes = Vec::new();
-    maps("", (&Map::new(), contents), (&*resource.attributes, contents), &mut changes);
+pub(super) fn added(resource: &Resource, contents: &dyn Contents, types: &dyn TypeTraits) -> Vec<Change> {
+    let mut changes = of_attributes(&resource.address, (&Map::new(), contents), (&*resource.attributes, contents), types);
     changes.extend(of_maps(&Map::new(), &besides(resource)));
     changes
 }
 
 /// What the removal of a resource changes of it.
-pub(super) fn removed(orphan: &Resource, removal: &Resource, contents: &dyn Contents) -> Vec<Change> {
+pub(super) fn removed(orphan: &Resource, removal: &Resource, contents: &dyn Contents, types: &dyn TypeTraits) -> Vec<Change> {
     let mut changes = Vec::new();
     let decides = |(name, value): &(&String, &Value)| orphan.attributes.get(*name) != Some(*value);
     for (name, value) in removal.attributes.iter().filter(decides) {
         let unsaid = || if name == "ensure" { Shown::from("present") } else { Shown::Absent };
-        let before = orphan.attributes.get(name).map_or_else(unsaid, |value| shown(value, contents));
-        changes.push(Change { attribute: name.clone(), action: Action::Delete, before, after: shown(value, contents) });
+        let side = |value: &Value| {
+            let conceal = types.is_secret(&orphan.address.type_name, name) && !is_closed(value);
+            if conceal { Shown::Hidden } else { shown(value, contents) }
+        };
+        let before = orphan.attributes.get(name).map_or_else(unsaid, side);
+        changes.push(Change { attribute: name.clone(), action: Action::Delete, before, after: side(value) });
     }
     changes
 }
@@ -51,6 +56,34 @@ pub(super) fn of_maps(before: &Map, after: &Map) -> Vec<Change> {
     let (none, mut changes) = (MemoryContents::default(), Vec::new());
     maps("", (before, &none), (after, &none), &mut changes);
     changes
+}
+
+/// What differs in attributes. Of those that hold a secret nothing is shown that a manifest gives in plain text.
+fn of_attributes(address: &Address, before: (&Map, &dyn Contents), after: (&Map, &dyn Contents), types: &dyn TypeTraits) -> Vec<Change> {
+    let mut changes = Vec::new();
+    maps("", before, after, &mut changes);
+    for change in &mut changes {
+        let name = top_name(&change.attribute);
+        if !types.is_secret(&address.type_name, name) {
+            continue;
+        }
+        for (side, map) in [(&mut change.before, before.0), (&mut change.after, after.0)] {
+            if *side != Shown::Absent && !map.get(name).is_some_and(is_closed) {
+                *side = Shown::Hidden;
+            }
+        }
+    }
+    changes
+}
+
+/// The attribute that a change is about; a change may be one of a part of it.
+fn top_name(attribute: &str) -> &str {
+    attribute.split(['.', ':']).next().unwrap_or_default()
+}
+
+/// Whether a value is nothing but secrets that only the host opens: their names may be shown.
+fn is_closed(value: &Value) -> bool {
+    matches!(value, Value::Sealed(sealed) if !sealed.has_text())
 }
 
 /// What a manifest says of a resource besides its attributes.

@@ -43,6 +43,8 @@ pub trait TypeTraits {
     fn acts(&self, resource: &Resource) -> bool;
     /// Whether a change of what is declared is one of the host, too, and not only of how changes are made.
     fn is_of_host(&self, resource: &Resource, change: &Change) -> bool;
+    /// Whether an attribute holds a secret, so that nothing is shown of it.
+    fn is_secret(&self, type_name: &str, attribute: &str) -> bool;
     /// Whether a refresh of a resource does something, where this differs from what was declared of it before.
     fn heeds_refresh(&self, resource: &Resource, made: &[Change], is_new: bool) -> bool;
 }
@@ -295,9 +297,9 @@ fn of_declared(earlier: Option<Held<'_>>, later: Held<'_>, types: &dyn TypeTrait
     let resource = later.0;
     let Some(earlier) = earlier else {
         let fate = if resource.noop { Fate::Noop } else { Fate::Added };
-        return Some((fate, attributes::added(resource, later.1)));
+        return Some((fate, attributes::added(resource, later.1, types)));
     };
-    let changes = attributes::between(earlier, later);
+    let changes = attributes::between(earlier, later, types);
     if changes.is_empty() {
         return None;
     }
@@ -306,7 +308,7 @@ fn of_declared(earlier: Option<Held<'_>>, later: Held<'_>, types: &dyn TypeTrait
     }
     if earlier.0.noop {
         // Nobody knows how far the host is: all that is declared may come to it now.
-        let rest = attributes::added(resource, later.1).into_iter();
+        let rest = attributes::added(resource, later.1, types).into_iter();
         let rest = rest.filter(|one| changes.iter().all(|change| change.attribute != one.attribute));
         return Some((Fate::Changed, changes.iter().cloned().chain(rest).collect()));
     }
@@ -341,7 +343,7 @@ fn gone(base: Side<'_>, head: &Catalog, types: &dyn TypeTraits) -> Vec<ResourceD
     let mut found = Vec::new();
     for orphan in base.catalog.resources.iter().rev().filter(|one| !declared.contains(&one.address)) {
         let with = match removals.get(&orphan.address) {
-            Some(removal) => (removed, attributes::removed(orphan, removal, base.contents)),
+            Some(removal) => (removed, attributes::removed(orphan, removal, base.contents, types)),
             None if released.contains(&orphan.address) => (Fate::Released, Vec::new()),
             None => (Fate::Forgotten, Vec::new()),
         };

@@ -30,6 +30,9 @@ impl TypeTraits for Types {
     fn is_of_host(&self, _resource: &Resource, change: &Change) -> bool {
         !matches!(&*change.attribute, "validate" | "tags" | "noop")
     }
+    fn is_secret(&self, _type_name: &str, attribute: &str) -> bool {
+        attribute == "password"
+    }
     fn heeds_refresh(&self, resource: &Resource, _made: &[Change], is_new: bool) -> bool {
         resource.attributes.get("ensure") != Some(&Value::from("stopped")) && (!is_new || !self.acts(resource))
     }
@@ -107,6 +110,20 @@ fn of_a_secret_only_its_name_is_told_and_that_it_changed() {
     assert_eq!(changes(sealed("p=", "db/pw", "f1"), sealed("p=", "db/pw", "f2")), [hidden]);
     let named = Change::update("content", "p=(secret db/pw)", "q=(secret db/other)");
     assert_eq!(changes(sealed("p=", "db/pw", "f1"), sealed("q=", "db/other", "f3")), [named]);
+}
+
+#[test]
+fn what_should_have_been_a_secret_is_hidden() {
+    let of = |value: Value| catalog(vec![resource("user", "u", &[("password", value)])]);
+    let changes = |one: Value, other: Value| between(&of(one), &of(other)).resources[0].changes.clone();
+    let hidden = |before, after| vec![Change::between("password", before, after)];
+    let named = || Shown::from("(secret db/pw)");
+    let whole = || Value::Sealed(Sealed::whole(SecretRef { path: "db/pw".to_owned(), fingerprint: "f".to_owned(), filters: Vec::new() }));
+    assert_eq!(changes(Value::from("one"), Value::from("two")), hidden(Shown::Hidden, Shown::Hidden));
+    assert_eq!(changes(Value::from("one"), whole()), hidden(Shown::Hidden, named()));
+    assert_eq!(changes(whole(), sealed("plain", "db/pw", "f")), hidden(named(), Shown::Hidden));
+    let added = between(&catalog(vec![]), &of(Value::from("one")));
+    assert_eq!(added.resources[0].changes, [Change::create("password", Shown::Hidden)]);
 }
 
 #[test]

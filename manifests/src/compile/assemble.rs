@@ -142,8 +142,10 @@ impl<'s> Compiler<'s> {
                 _ => (codes::BAD_ATTRIBUTE, format!("{}: {}", draft.address, error.sentence())),
             };
             let elsewhere = resource.attributes.get(name).and_then(|value| foreign_words::value(&draft.address.type_name, name, value));
-            let wants_text =
-                schema.and_then(|schema| schema.attribute(name)).is_some_and(|it| matches!(it.kind, Kind::Text | Kind::String));
+            // What should have been a secret is not said again.
+            let wants_text = schema
+                .and_then(|schema| schema.attribute(name))
+                .is_some_and(|it| matches!(it.kind, Kind::Text | Kind::String) && !it.secret);
             let to_text = resource.attributes.get(name).filter(|_| wants_text).and_then(into_text);
             let help = elsewhere.or(error.help).or(to_text).or_else(|| schema.and_then(|schema| describe(schema, name)));
             self.error(code, message, place, help.unwrap_or_else(|| format!("`keel doc {}` has the attributes", draft.address.type_name)));

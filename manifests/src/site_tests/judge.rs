@@ -6,6 +6,7 @@ use keel_engine::address::{Address, CONTAINER_TYPE};
 use keel_engine::catalog::{Catalog, Effect, Node, Origin};
 use keel_engine::glob;
 use keel_engine::graph::Graph;
+use keel_engine::value::Value;
 
 use super::coverage::Steps;
 use super::expectation::compare;
@@ -175,8 +176,10 @@ impl Judge<'_> {
             }
             let mut mismatches = Vec::new();
             compare(name, &expected.value, value, &self.compiled.contents, &mut mismatches);
+            let conceals = attribute.secret && value.is_some_and(|value| !matches!(value, Value::Sealed(_)));
             for mismatch in mismatches {
-                let diagnostic = Diagnostic::error(codes::TEST_DIFFERENT, format!("{}: {}", resource.address, mismatch.message));
+                let message = if conceals { format!("`{name}` is another one, which is not shown") } else { mismatch.message };
+                let diagnostic = Diagnostic::error(codes::TEST_DIFFERENT, format!("{}: {message}", resource.address));
                 let diagnostic = self.declared(diagnostic, resource.origin);
                 self.say(diagnostic, mismatch.span, "expected here");
             }
