@@ -340,6 +340,7 @@ impl Catalog {
 mod tests {
     use super::*;
     use crate::guard::Withdrawal;
+    use crate::turns::Turns;
     use crate::value::Value;
 
     /// A resource in a use of a module in another one, and a relation between them.
@@ -370,8 +371,9 @@ mod tests {
         let ready = Map::from_iter([("tcp".to_owned(), Value::from("x:1"))]);
         let words = || vec!["/bin/true".to_owned()];
         let withdrawal = Some(Withdrawal { drain: words(), undrain: words() });
-        let full = Guard { name: "full".to_owned(), members: vec!["h".to_owned(), "i".to_owned()], max: 1, ready, withdrawal };
-        vec![Guard { name: "bare".to_owned(), withdrawal: None, ..full.clone() }, full]
+        let turns = Some(Turns { turn_s: 600, asks: [("i".to_owned(), ready.clone())].into() });
+        let full = Guard { name: "full".to_owned(), members: vec!["h".to_owned(), "i".to_owned()], max: 1, ready, withdrawal, turns };
+        vec![Guard { name: "bare".to_owned(), withdrawal: None, turns: None, ..full.clone() }, full]
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::attributes::Span;
+use crate::turns::Turns;
 use crate::value::Map;
 
 /// The rule for one cluster.
@@ -23,6 +25,8 @@ pub struct Guard {
     pub ready: Map,
     /// How a member leaves service before it is interrupted; none where nobody has to know.
     pub withdrawal: Option<Withdrawal>,
+    /// How members keep out of each other's way without a server; none where nobody said it.
+    pub turns: Option<Turns>,
 }
 
 /// How a member leaves service, such as that behind a load balancer, and comes back. Both are commands, the program first,
@@ -148,8 +152,15 @@ impl fmt::Display for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "max {} of {}, ready:", self.max, self.members.join(", "))?;
         self.ready.iter().try_for_each(|(name, value)| write!(f, " {name}={value}"))?;
-        let Some(Withdrawal { drain, undrain }) = &self.withdrawal else { return Ok(()) };
-        write!(f, ", drain: {}, undrain: {}", drain.join(" "), undrain.join(" "))
+        if let Some(Withdrawal { drain, undrain }) = &self.withdrawal {
+            write!(f, ", drain: {}, undrain: {}", drain.join(" "), undrain.join(" "))?;
+        }
+        let Some(turns) = &self.turns else { return Ok(()) };
+        write!(f, ", turn: {}", Span(turns.turn()))?;
+        turns.asks.iter().try_for_each(|(member, ask)| {
+            write!(f, ", ask {member}:")?;
+            ask.iter().try_for_each(|(name, value)| write!(f, " {name}={value}"))
+        })
     }
 }
 

@@ -41,6 +41,7 @@ pub mod schema;
 mod schemas;
 pub mod secret;
 pub mod text;
+pub mod turns;
 pub mod value;
 pub mod walk;
 mod wire;

@@ -164,7 +164,14 @@ mod tests {
 
     #[test]
     fn a_removal_keeps_the_guard_that_left_with_it() {
-        let guard = |name: &str| Guard { name: name.to_owned(), members: Vec::new(), max: 1, ready: Default::default(), withdrawal: None };
+        let guard = |name: &str| Guard {
+            name: name.to_owned(),
+            members: Vec::new(),
+            max: 1,
+            ready: Default::default(),
+            withdrawal: None,
+            turns: None,
+        };
         let mut previous = catalog(&["/a", "/b"], &[]);
         previous.guards = vec![guard("galera"), guard("other")];
         previous.resources[0].guard = Some("galera".to_owned());

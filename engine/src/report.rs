@@ -218,6 +218,9 @@ pub enum Reason {
     Guarded {
         /// The guard.
         guard: String,
+        /// When it may be had, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        when: Option<String>,
     },
     /// It would interrupt a member of a cluster, and there is no lease for that now.
     Lease {
@@ -267,7 +270,8 @@ impl std::fmt::Display for Reason {
             Reason::Noop => f.write_str("noop, only planned"),
             Reason::Schedule { name, opens } => write!(f, "waiting for schedule {name}: opens {opens}"),
             Reason::Held { message } => write!(f, "waiting: {message}"),
-            Reason::Guarded { guard } => write!(f, "guarded by {guard}, made with its lease"),
+            Reason::Guarded { guard, when: None } => write!(f, "guarded by {guard}, made with its lease"),
+            Reason::Guarded { guard, when: Some(when) } => write!(f, "guarded by {guard}: {when}"),
             Reason::Lease { guard, why } => write!(f, "waiting for the lease of guard {guard}: {why}"),
             Reason::Gate { host, target, why: None } => write!(f, "waiting on {host}: {target}"),
             Reason::Gate { host, target, why: Some(why) } => write!(f, "waiting on {host}: {target} ({why})"),

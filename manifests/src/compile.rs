@@ -16,6 +16,7 @@ mod sharing;
 mod sound;
 mod sources;
 mod statements;
+mod turns;
 mod uses;
 mod values;
 

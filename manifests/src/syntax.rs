@@ -390,6 +390,10 @@ pub struct Guard {
     pub drain: Option<Data>,
     /// The command that brings it back.
     pub undrain: Option<Data>,
+    /// How another member is seen to be well, from the host that asks: attributes of a `wait`.
+    pub ask: Option<Vec<Attribute>>,
+    /// How long a turn is where no server keeps leases.
+    pub turn: Option<Literal>,
 }
 
 impl Scalar {

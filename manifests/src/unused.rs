@@ -141,6 +141,8 @@ impl Walk<'_> {
                 guard.max.iter().for_each(|max| self.literal(max));
                 guard.ready.iter().for_each(|check| self.data(&check.value));
                 guard.drain.iter().chain(&guard.undrain).for_each(|command| self.data(command));
+                guard.ask.iter().flatten().for_each(|check| self.data(&check.value));
+                guard.turn.iter().for_each(|turn| self.literal(turn));
             }
             Statement::Purge(purge) => purge.keep.iter().for_each(|name| self.literal(name)),
             Statement::Module(_) | Statement::Assignment(_) | Statement::Prune(_) => {}

@@ -26,10 +26,12 @@ use crate::pull::home::Home;
 use crate::render::preview::Pictures;
 use crate::render::report::{self, Style};
 use crate::run::purge::PurgeLimit;
+use crate::run::turns::TurnLeases;
 use crate::run::{self, Choice, Desired, Options};
 use crate::secrets::open::Opener;
 use crate::secrets::{identity, store};
 use crate::site_folder::SiteFolder;
+use crate::state::State;
 use crate::stop;
 use crate::type_traits::TypeTraits;
 
@@ -194,8 +196,8 @@ pub(super) fn from_server(home: &Home, arguments: &RunArguments, mode: Mode, con
     }
 }
 
-/// Why nothing that is guarded is interrupted without a server.
-const NO_LEASES: &str = "without a server nobody keeps leases; make sure that all other members are well, and use --unguarded";
+/// Why nothing that is guarded is interrupted in a cluster's configuration in a file.
+const NO_LEASES: &str = "nobody keeps leases for a file; use --unguarded";
 
 /// What a run is made of.
 pub(super) struct Prepared {
@@ -270,8 +272,10 @@ pub(super) fn make(prepared: Prepared, arguments: &RunArguments, mode: Mode, con
     if let Some(on_file) = &on_file {
         on_file.restrict(&mut choice, &desired.catalog);
     }
-    let leases = LeaseSource::Nobody(NO_LEASES);
-    let options = Options { root, name: run::new_name(), mode, choice, stop: &|| stop.is_asked(), gates: None, leases };
+    let turns = TurnLeases::new(root.clone(), &State::of_site(&root, &desired.catalog.site), &desired.catalog);
+    let turns = on_file.is_none().then_some(&turns);
+    let leases = turns.map_or(LeaseSource::Nobody(NO_LEASES), |turns| LeaseSource::Asked(turns));
+    let options = Options { root, name: run::new_name(), mode, choice, stop: &|| stop.is_asked(), gates: None, leases, turns };
     let opener = || {
         let path = context.environment.identity_file().ok_or_else(|| Error::host("there is no key to open secrets with"))?;
         Ok(Opener { identities: identity::load(&path)?, closed: store::all(&folder)? })

@@ -169,6 +169,7 @@ impl Trial<'_> {
             stop: &|| false,
             gates: None,
             leases: LeaseSource::NotNeeded,
+            turns: None,
         };
         run::make(desired, &options, || Err(Error::host("there are no secrets in a trial")), &mut |_| {})
     }

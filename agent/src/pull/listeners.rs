@@ -125,7 +125,7 @@ mod tests {
         let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
         runtime.block_on(leases_held(home.clone(), Duration::from_secs(3600), sender.clone()));
         assert!(events.try_recv().is_err(), "it ends at once");
-        let guard = Guard { name: "galera".to_owned(), members: Vec::new(), max: 1, ready: Map::new(), withdrawal: None };
+        let guard = Guard { name: "galera".to_owned(), members: Vec::new(), max: 1, ready: Map::new(), withdrawal: None, turns: None };
         Promises::load(&home).unwrap().note(&guard, State::Held).unwrap();
         runtime.block_on(async {
             let looks = tokio::spawn(leases_held(home.clone(), Duration::from_millis(1), sender));

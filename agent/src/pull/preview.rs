@@ -66,7 +66,7 @@ pub fn make(
     let gates = gates.map(Listening);
     let gates = gates.as_ref().map(|gates| (gates as &dyn Gates, Duration::ZERO));
     let leases = LeaseSource::Nobody("a plan asks for none");
-    let options = Options { root: home.root.clone(), name, mode: Mode::Plan, choice: choice.clone(), stop, gates, leases };
+    let options = Options { root: home.root.clone(), name, mode: Mode::Plan, choice: choice.clone(), stop, gates, leases, turns: None };
     let contents = Arc::new(Fetched { store: ContentStore::of(home), server });
     let desired = Desired { catalog, bytes: delivered.bytes, contents };
     let opener = || Ok(Opener { identities: identity::load(&home.identity())?, closed: delivered.secrets });

@@ -230,7 +230,7 @@ impl Means<'_> {
             Err(why) => LeaseSource::Nobody(why),
         };
         let choice = order.choice.clone();
-        let options = Options { root: self.home.root.clone(), name, mode, choice, stop, gates, leases: source };
+        let options = Options { root: self.home.root.clone(), name, mode, choice, stop, gates, leases: source, turns: None };
         let contents = std::sync::Arc::new(self.contents.clone());
         let desired = Desired { catalog: catalog.clone(), bytes: delivered.bytes.clone(), contents };
         let opener = || Ok(Opener { identities: identity::load(&self.home.identity())?, closed: delivered.secrets.clone() });

@@ -100,6 +100,16 @@ impl AgentSettings {
         toml::from_str(text).map_err(|error| Error::host(format!("{}: {}", path.display(), error.to_string().trim_end())))
     }
 
+    /// Whether a host has a server: it has joined one, or its settings name one. Settings that are wrong do not say that
+    /// it has none.
+    pub fn names_server(home: &Home) -> bool {
+        let names = |bytes: Vec<u8>| {
+            let table = String::from_utf8_lossy(&bytes).parse::<toml::Table>();
+            table.map_or(true, |table| table.contains_key("server"))
+        };
+        home.node().exists() || read_if_there(&home.settings).map_or(true, |bytes| bytes.is_some_and(names))
+    }
+
     /// The text of a settings file that names a server and leaves the rest to be filled in: the package's own.
     pub fn template(server: &ServerAddress) -> String {
         let named = |line: &str| if line.starts_with("# server = ") { format!("server = \"{server}\"\n") } else { format!("{line}\n") };
@@ -110,6 +120,25 @@ impl AgentSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_has_a_server_once_it_is_named_or_joined_and_also_where_that_cannot_be_told() {
+        let root = tempfile::tempdir().unwrap();
+        let home = Home::below(root.path()).unwrap();
+        let says = |text: &str| {
+            std::fs::create_dir_all(home.settings.parent().unwrap()).unwrap();
+            std::fs::write(&home.settings, text).unwrap();
+            AgentSettings::names_server(&home)
+        };
+        assert!(!AgentSettings::names_server(&home));
+        assert!(!says(PACKAGED));
+        assert!(says("server = \"keel.example.org\"\n"));
+        assert!(says("server = "));
+        assert!(!says("backup_age = '1d'\n"));
+        home.make_folders().unwrap();
+        std::fs::write(home.node(), "").unwrap();
+        assert!(says(PACKAGED));
+    }
 
     fn parse(text: &str) -> Result<AgentSettings> {
         AgentSettings::parse(text, Path::new("agent.toml"))

@@ -3,6 +3,7 @@
 
 pub mod purge;
 pub(crate) mod removal;
+pub mod turns;
 pub mod wall_clock;
 
 use std::collections::BTreeSet;
@@ -35,6 +36,7 @@ use crate::state::retention;
 use crate::state::unfinished::Unfinished;
 use purge::PurgeLimit;
 use removal::Removals;
+use turns::TurnLeases;
 
 /// What a report says whose run was cut short.
 const STOPPED: &str = "the run was asked to stop before its end; the next one goes on where it left off";
@@ -55,6 +57,8 @@ pub struct Options<'a> {
     pub gates: Option<(&'a dyn Gates, Duration)>,
     /// Where leases come from, for what interrupts a member of a cluster.
     pub leases: LeaseSource<'a>,
+    /// The turns that `leases` are, where there is no server.
+    pub turns: Option<&'a TurnLeases>,
 }
 
 impl<'a> Options<'a> {
@@ -158,12 +162,12 @@ pub fn make(
         catalog: Digest::of(&desired.bytes),
         mode: options.mode,
         started_ms,
+        warnings: wind_up(warnings, &catalog, options).into_iter().chain(groups.warnings()).collect(),
         duration_ms: milliseconds(clock.elapsed()),
         totals: Totals::of(&resources),
         resources,
         owed: ledger.owed(),
         released,
-        warnings: all_warnings(warnings, &catalog, options).into_iter().chain(groups.warnings()).collect(),
     };
     if options.mode == Mode::Apply {
         begun.iter().for_each(|(_, unfinished)| unfinished.release());
@@ -196,11 +200,14 @@ pub fn new_name() -> String {
     format!("{:013}-{}", since_1970(), std::process::id())
 }
 
-fn all_warnings(removals: Vec<String>, catalog: &Catalog, options: &Options<'_>) -> Vec<String> {
+/// After the walk: brings the host back where its guards had it leave service, and gathers what is to be said of the run.
+fn wind_up(removals: Vec<String>, catalog: &Catalog, options: &Options<'_>) -> Vec<String> {
+    let turns = options.turns.filter(|_| options.mode == Mode::Apply);
+    let kept = turns.map(|turns| turns.wind_up(options.stop)).unwrap_or_default();
     let stopped = (options.stop)().then(|| STOPPED.to_owned());
     let unmatched = options.choice.filter.unmatched(catalog);
     let unmatched = unmatched.into_iter().map(|word| nothing_is_meant(word, catalog));
-    removals.into_iter().chain(unmatched).chain(stopped).collect()
+    removals.into_iter().chain(unmatched).chain(stopped).chain(kept).collect()
 }
 
 /// Says that a word of `--only` or `--skip` means nothing here, with the nearest ones that do.
@@ -224,6 +231,8 @@ fn prepare(state: &State, options: &Options<'_>) -> Result<(Lock, Unfinished)> {
         Error::host(message).hint(hint)
     })?;
     let lock = Lock::take(&state.running, "keel apply")?;
+    // Under the lock: nobody is brought back while another run takes it out of service.
+    options.turns.iter().for_each(|turns| turns.settle());
     Ok((lock, Unfinished::begin(state).map_err(Error::host)?))
 }
 

@@ -283,6 +283,14 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
                 self.running -= 1;
                 self.take_in_done(observed, applied, took);
             }
+            Event::Late(resource) => {
+                self.running -= 1;
+                self.busy[self.run.groups.places[resource].group] -= 1;
+                self.slots[resource].refresh = None;
+                self.under_way.remove(&resource);
+                self.withdraw(resource);
+                self.refresh_or_end(resource);
+            }
             Event::Refreshed { resource, result, took } => {
                 self.running -= 1;
                 self.busy[self.run.groups.places[resource].group] -= 1;

@@ -26,6 +26,14 @@ pub trait Leases: Sync {
     fn wait(&self, at_most: Duration) -> Vec<LeaseAnswer>;
     /// This run interrupts nothing more under the guard: its lease goes back as soon as the member is ready again.
     fn done(&self, guard: usize);
+    /// Whether what was given still is. A server's lease has no end of its own.
+    fn lasts(&self, _guard: usize) -> bool {
+        true
+    }
+    /// When a plan says that it may be had; none where nobody can tell.
+    fn outlook(&self, _guard: usize) -> Option<String> {
+        None
+    }
 }
 
 /// What came of asking for a lease.
@@ -35,6 +43,13 @@ pub struct LeaseAnswer {
     pub guard: usize,
     /// Why this run does not get it; none if it holds it.
     pub refused: Option<String>,
+}
+
+impl LeaseSource<'_> {
+    /// Whether a lease that was held may be no longer.
+    pub(super) fn is_over(&self, guard: usize) -> bool {
+        matches!(self, LeaseSource::Asked(leases) if !leases.lasts(guard))
+    }
 }
 
 /// Where a walk gets leases.
@@ -84,7 +99,8 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
             return None;
         }
         let guard = self.run.catalog.guard_of(&self.run.catalog.resources[resource])?;
-        (self.guardroom.permissions[guard] != Permission::Held).then_some(guard)
+        let holds = self.guardroom.permissions[guard] == Permission::Held && !self.run.leases.is_over(guard);
+        (!holds).then_some(guard)
     }
 
     /// The guard whose lease these changes, or this refresh, need and the walk does not hold.
@@ -97,6 +113,8 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
 
     /// Lets a resource wait for a lease, or ends it where the lease does not come in this run.
     pub(super) fn stand_for_lease(&mut self, resource: usize, guard: usize) {
+        // Of what a lease came too late for, nothing was made that others are owed something for.
+        self.withdraw(resource);
         if let LeaseSource::Nobody(why) = self.run.leases {
             return self.end_without_lease(resource, guard, why);
         }
@@ -105,15 +123,16 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
                 let why = why.clone();
                 self.end_without_lease(resource, guard, &why);
             }
-            Permission::Unasked if self.guardroom.over => self.end_without_lease(resource, guard, STOPPED),
-            Permission::Unasked => {
+            Permission::Unasked | Permission::Held if self.guardroom.over => self.end_without_lease(resource, guard, STOPPED),
+            // What was held is over: it is asked for anew.
+            Permission::Unasked | Permission::Held => {
                 if let LeaseSource::Asked(leases) = self.run.leases {
                     leases.ask(guard);
                 }
                 self.guardroom.permissions[guard] = Permission::Asked;
                 self.guardroom.standing.push((resource, guard));
             }
-            Permission::Asked | Permission::Held => self.guardroom.standing.push((resource, guard)),
+            Permission::Asked => self.guardroom.standing.push((resource, guard)),
         }
     }
 
@@ -189,7 +208,12 @@ impl<H: ?Sized + Sync> Coordinator<'_, '_, H> {
             (Ok(own), Ok(refreshed)) => own.or(refreshed),
             (Err(_), _) | (_, Err(_)) => self.guard_ahead(resource),
         };
-        Some(Reason::Guarded { guard: self.run.catalog.guards[guard?].name.clone() })
+        let guard = guard?;
+        let when = match self.run.leases {
+            LeaseSource::Asked(leases) => leases.outlook(guard),
+            LeaseSource::Nobody(_) | LeaseSource::NotNeeded => None,
+        };
+        Some(Reason::Guarded { guard: self.run.catalog.guards[guard].name.clone(), when })
     }
 }
 

@@ -126,7 +126,8 @@ pub fn walk<H: ?Sized + Sync>(run: &Run<'_, H>, ledger: &mut dyn Ledger, progres
     std::thread::scope(|scope| {
         if run.mode == Mode::Apply {
             for _ in 0..run.workers.max(1) {
-                let worker = Worker { host: run.host, groups: run.groups, clock: run.clock, jobs: &job_receiver };
+                let (host, groups, clock, catalog, leases) = (run.host, run.groups, run.clock, run.catalog, run.leases);
+                let worker = Worker { host, groups, clock, catalog, leases, jobs: &job_receiver };
                 let sender = event_sender.clone();
                 scope.spawn(move || worker.work(&sender));
             }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::gates::Answer;
 use super::groups::Groups;
-use super::guards::LeaseAnswer;
-use crate::catalog::Effect;
+use super::guards::{LeaseAnswer, LeaseSource};
+use crate::catalog::{Catalog, Effect};
 use crate::change::{Action, Change};
 use crate::resource::{Failure, ObserveError, Refreshed};
 
@@ -33,6 +33,8 @@ pub(super) enum Job {
 pub(super) enum Event {
     /// Who was only looked at, and what came of the changes of the others.
     Done { observed: Vec<(usize, Observation)>, applied: Vec<Applied>, took: Duration },
+    /// The refresh was not begun: its lease is over.
+    Late(usize),
     /// The refresh.
     Refreshed { resource: usize, result: Result<Refreshed, Failure>, took: Duration },
     /// What is known of gates.
@@ -61,6 +63,8 @@ pub(super) struct Worker<'a, H: ?Sized> {
     pub(super) host: &'a H,
     pub(super) groups: &'a Groups<'a, H>,
     pub(super) clock: &'a (dyn Fn() -> Duration + Sync),
+    pub(super) catalog: &'a Catalog,
+    pub(super) leases: LeaseSource<'a>,
     pub(super) jobs: &'a Mutex<Receiver<Job>>,
 }
 
@@ -86,13 +90,20 @@ impl<H: ?Sized + Sync> Worker<'_, H> {
                 let mut observed = self.observe(resources);
                 // Whether a change is this host's to make may only show in this look.
                 let differs = |(resource, observation): &mut (usize, Observation)| {
-                    matches!(observation, Ok(changes) if !changes.is_empty()) && self.groups.held(*resource).is_none()
+                    matches!(observation, Ok(changes) if !changes.is_empty() && !self.is_late(*resource, changes, None))
+                        && self.groups.held(*resource).is_none()
                 };
                 let differing = observed.extract_if(.., differs);
                 let members = differing.filter_map(|(resource, observation)| Some((resource, observation.ok()?))).collect();
                 let applied = self.apply(members);
                 Event::Done { observed, applied, took: took() }
             }
+            // It may have waited long for its worker. What goes together goes or stays together.
+            Job::Apply(members) if members.iter().any(|(resource, changes)| self.is_late(*resource, changes, None)) => {
+                let observed = members.into_iter().map(|(resource, changes)| (resource, Ok(changes))).collect();
+                Event::Done { observed, applied: Vec::new(), took: took() }
+            }
+            Job::Refresh { resource, effect, .. } if self.is_late(resource, &[], Some(effect)) => Event::Late(resource),
             Job::Apply(members) => Event::Done { observed: Vec::new(), applied: self.apply(members), took: took() },
             Job::Refresh { resource, effect, made } => {
                 let place = self.groups.places[resource];
@@ -101,6 +112,17 @@ impl<H: ?Sized + Sync> Worker<'_, H> {
                 Event::Refreshed { resource, result, took: took() }
             }
         }
+    }
+
+    /// Whether this would interrupt a member whose lease is over by now.
+    fn is_late(&self, resource: usize, changes: &[Change], refresh: Option<Effect>) -> bool {
+        let guard = self.catalog.guard_of(&self.catalog.resources[resource]);
+        if !guard.is_some_and(|guard| self.leases.is_over(guard)) {
+            return false;
+        }
+        // What cannot be told is looked into where it is judged.
+        let disrupts = guarded(|| self.groups.disrupts(self.host, resource, changes, refresh)).unwrap_or_else(Err);
+        disrupts.map_or(true, |disrupts| disrupts.is_some())
     }
 
     fn observe(&self, resources: Vec<usize>) -> Vec<(usize, Observation)> {

@@ -96,7 +96,7 @@ codes! { LANGUAGE:
     PURGED_TWICE = "KE0247", "a type is purged twice, in different ways",
         "A host has one `purge` of a type: the same limit, the same names to keep, the same schedule, wherever it stands.";
     BAD_GUARD = "KE0248", "a guard that cannot be kept to",
-        "A guard is written `guard \"galera\" members=\"{{ groups.db.hosts }}\" max=1 { ready { tcp \"127.0.0.1:3306\" } }`. Its members are hosts of the inventory, and who names it is one of them; `max` is less than their number; `ready` takes what the type `wait` takes, and every member has it looked at on itself; `drain` and `undrain` are commands that take the member out of service before it is interrupted and bring it back, both or none.";
+        "A guard is written `guard \"galera\" members=\"{{ groups.db.hosts }}\" max=1 { ready { tcp \"127.0.0.1:3306\" } }`. Its members are hosts of the inventory, and who names it is one of them; `max` is less than their number; `ready` takes what the type `wait` takes, and every member has it looked at on itself; `drain` and `undrain` are commands that take the member out of service before it is interrupted and bring it back, both or none. `ask` takes what `wait` takes, too: how another member, the host `member`, is seen to be well from the host that asks; with it members take turns of the length `turn` where there is no server.";
     UNKNOWN_GUARD = "KE0249", "an unknown guard",
         "A resource or a use names a guard that no statement `guard NAME ...` of this host declares.";
 }

@@ -62,15 +62,16 @@ impl<'s> Compiler<'s> {
             Some(literal) => self.most(literal, frame),
             None => Some(1),
         };
-        let ready = self.ready(declared, frame);
+        let ready = self.checks("ready", &declared.ready, declared, frame);
         let withdrawal = self.withdrawal(declared, frame);
         let (members, max) = (members?, max?);
+        let turns = self.turns(declared, &members, frame);
         if members.len() > 1 && max as usize >= members.len() {
             let message = format!("with max={max} all {} members may be down at once", members.len());
             self.error(codes::BAD_GUARD, message, frame.place(declared.name.span), "a smaller `max` keeps the others up");
             return None;
         }
-        Some(Guard { name: declared.name.text.to_string(), members, max, ready: ready?, withdrawal: withdrawal? })
+        Some(Guard { name: declared.name.text.to_string(), members, max, ready: ready?, withdrawal: withdrawal?, turns: turns? })
     }
 
     /// The names of the members, in their order.
@@ -114,27 +115,33 @@ impl<'s> Compiler<'s> {
         max
     }
 
-    /// How a member sees that it is well, checked as the `wait` that it is.
-    fn ready(&mut self, declared: &'s syntax::Guard, frame: &Frame<'s>) -> Option<Map> {
-        let mut ready = Map::new();
-        for check in &declared.ready {
+    /// `ready` or `ask`: how a member is seen to be well, checked as the `wait` that it is.
+    pub(super) fn checks(
+        &mut self,
+        word: &str,
+        checks: &'s [syntax::Attribute],
+        declared: &'s syntax::Guard,
+        frame: &Frame<'s>,
+    ) -> Option<Map> {
+        let mut found = Map::new();
+        for check in checks {
             let value = self.value(&check.value, None, frame)?;
-            ready.insert(check.name.text.to_string(), value);
+            found.insert(check.name.text.to_string(), value);
         }
         let place = frame.place(declared.name.span);
-        if ready.values().any(Value::has_secret) {
-            self.error(codes::SECRET_IN_NAME, "a secret in `ready`", place, "a command there reads it from a file of its own");
+        if found.values().any(Value::has_secret) {
+            self.error(codes::SECRET_IN_NAME, format!("a secret in `{word}`"), place, "a command there reads it from a file of its own");
             return None;
         }
-        let wait = Resource::new(Address::new(READY_TYPE, &*declared.name.text), ready.clone());
+        let wait = Resource::new(Address::new(READY_TYPE, &*declared.name.text), found.clone());
         let errors = self.site.types.check(&wait).err().unwrap_or_default();
         for error in &errors {
-            let at = declared.ready.iter().find(|check| *check.name.text == *error.attribute);
+            let at = checks.iter().find(|check| *check.name.text == *error.attribute);
             let at = at.map_or(place, |check| frame.place(check.name.span));
-            let help = error.help.clone().unwrap_or_else(|| "`ready` takes what a `wait` takes: `keel doc wait`".to_owned());
-            self.error(codes::BAD_GUARD, format!("`ready` of guard `{}`: {}", declared.name.text, error.sentence()), at, help);
+            let help = error.help.clone().unwrap_or_else(|| format!("`{word}` takes what a `wait` takes: `keel doc wait`"));
+            self.error(codes::BAD_GUARD, format!("`{word}` of guard `{}`: {}", declared.name.text, error.sentence()), at, help);
         }
-        errors.is_empty().then_some(ready)
+        errors.is_empty().then_some(found)
     }
 
     /// How a member leaves service and comes back: both commands or none, or it would stay out for ever. The inner none

@@ -8,12 +8,13 @@ use crate::diagnostic::did_you_mean;
 use crate::syntax::{Attribute, Data, Guard};
 
 const FORM: &str = "write `guard \"galera\" members=\"{{ groups.db.hosts }}\" max=1 { ready { tcp \"127.0.0.1:3306\" } }`";
-const FIELDS: [&str; 5] = ["members", "max", "ready", "drain", "undrain"];
+const FIELDS: [&str; 7] = ["members", "max", "ready", "drain", "undrain", "ask", "turn"];
 
 impl Lowerer<'_> {
     pub(super) fn guard(&mut self, parts: &Parts<'_>) -> Option<Guard> {
         let name = self.only_name(parts, FORM);
         let (mut members, mut max, mut ready, mut drain, mut undrain) = (None, None, None, None, None);
+        let (mut ask, mut turn) = (None, None);
         let (fields, _) = self.fields(parts, data::Extras::Refused);
         for Attribute { name, value } in fields {
             match (&*name.text, value) {
@@ -22,7 +23,9 @@ impl Lowerer<'_> {
                 ("ready", Data::Table(checks, _)) => ready = Some(checks),
                 ("drain", value @ (Data::Literal(_) | Data::List(..))) => drain = Some(value),
                 ("undrain", value @ (Data::Literal(_) | Data::List(..))) => undrain = Some(value),
-                ("max" | "ready" | "drain" | "undrain", _) => {
+                ("ask", Data::Table(checks, _)) => ask = Some(checks),
+                ("turn", Data::Literal(literal)) => turn = Some(literal),
+                ("max" | "ready" | "drain" | "undrain" | "ask" | "turn", _) => {
                     let message = format!("`{}` is given in another form", name.text);
                     self.error(codes::UNEXPECTED, message, name.span.into(), FORM);
                     return None;
@@ -38,6 +41,6 @@ impl Lowerer<'_> {
             self.error(codes::MISSING_NAME, message, parts.name_range(), FORM);
             return None;
         };
-        Some(Guard { name: name?, members, max, ready, drain, undrain })
+        Some(Guard { name: name?, members, max, ready, drain, undrain, ask, turn })
     }
 }

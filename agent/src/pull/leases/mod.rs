@@ -3,8 +3,8 @@
 
 pub mod promises;
 pub mod prover;
-mod readiness;
-mod withdrawal;
+pub mod readiness;
+pub mod withdrawal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -129,7 +129,7 @@ impl ServerLeases {
 }
 
 /// What a resource hears whose guard left the site with it: the server has no rule for it any more.
-const NO_LONGER_DECLARED: &str =
+pub const NO_LONGER_DECLARED: &str =
     "its guard is no longer in the site: remove it on one member after the other, with `keel apply --unguarded`";
 
 impl Leases for ServerLeases {

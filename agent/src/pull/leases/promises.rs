@@ -56,11 +56,19 @@ impl Promises {
     /// # Errors
     /// They cannot be read. Then nothing may be asked for, or a lease could be forgotten.
     pub fn load(home: &Home) -> Result<Self, String> {
-        let path = home.kept.join("leases.json");
+        let advised = |error| format!("{error}; `keel lease list` shows what the server knows");
+        Self::at(home.kept.join("leases.json")).map_err(advised)
+    }
+
+    /// Reads those in a file.
+    ///
+    /// # Errors
+    /// As [`Promises::load`].
+    pub fn at(path: PathBuf) -> Result<Self, String> {
         let all = match read_if_there(&path)? {
             None => BTreeMap::new(),
             Some(bytes) => {
-                let damaged = |error| format!("{} cannot be read: {error}; `keel lease list` shows what the server knows", path.display());
+                let damaged = |error| format!("{} cannot be read: {error}", path.display());
                 serde_json::from_slice(&bytes).map_err(damaged)?
             }
         };
@@ -116,7 +124,8 @@ mod tests {
         let home = Home::below(root.path()).unwrap();
         home.make_folders().unwrap();
         let mut promises = Promises::load(&home).unwrap();
-        let guard = |name: &str| Guard { name: name.to_owned(), members: Vec::new(), max: 1, ready: Map::new(), withdrawal: None };
+        let guard =
+            |name: &str| Guard { name: name.to_owned(), members: Vec::new(), max: 1, ready: Map::new(), withdrawal: None, turns: None };
         promises.note(&guard("galera"), State::Asked).unwrap();
         promises.note(&guard("ha"), State::Waits).unwrap();
         let mut promises = Promises::load(&home).unwrap();
@@ -134,7 +143,8 @@ mod tests {
         let home = Home::below(root.path()).unwrap();
         home.make_folders().unwrap();
         let withdrawal = Withdrawal { drain: vec!["/out".to_owned()], undrain: vec!["/back".to_owned()] };
-        let guard = Guard { name: "web".to_owned(), members: Vec::new(), max: 1, ready: Map::new(), withdrawal: Some(withdrawal) };
+        let guard =
+            Guard { name: "web".to_owned(), members: Vec::new(), max: 1, ready: Map::new(), withdrawal: Some(withdrawal), turns: None };
         for (state, undrain) in [(State::Asked, Some("/back")), (State::Held, Some("/back")), (State::Waits, None)] {
             Promises::load(&home).unwrap().note(&guard, state).unwrap();
             let promises = Promises::load(&home).unwrap();

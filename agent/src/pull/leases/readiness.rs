@@ -14,7 +14,7 @@ use keel_resources::host::Host;
 use keel_resources::wait::{Wait, WaitType};
 
 /// Looks once.
-pub(super) fn look(root: &Path, guard: &str, ready: &Map) -> Readiness {
+pub fn look(root: &Path, guard: &str, ready: &Map) -> Readiness {
     let wait = Resource::new(Address::new("wait", guard), ready.clone());
     let group = match WaitType.group(&[&wait]) {
         Ok(group) => group,
@@ -34,12 +34,12 @@ pub(super) fn look(root: &Path, guard: &str, ready: &Map) -> Readiness {
 }
 
 /// Not ready, with as much of the reason as the server takes.
-pub(super) fn not_ready(why: String) -> Readiness {
+pub fn not_ready(why: String) -> Readiness {
     Readiness::NotReady { why: why.chars().take(REASON_MAX).collect() }
 }
 
 /// How long a member may take to become ready, and how long to wait between two looks.
-pub(super) fn patience(guard: &str, ready: &Map) -> (Duration, Duration) {
+pub fn patience(guard: &str, ready: &Map) -> (Duration, Duration) {
     let wait = Wait::from_attributes(guard, ready);
     wait.map_or((Duration::from_secs(300), Duration::from_secs(2)), |wait| (wait.timeout.0, wait.interval.0))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use keel_resources::host::Host;
 
 /// Runs one of the two commands. It may be run again: what a killed run began, a later one does once more.
-pub(super) fn run(root: &Path, command: &[String], time_max: Duration) -> Result<(), String> {
+pub fn run(root: &Path, command: &[String], time_max: Duration) -> Result<(), String> {
     let Some((program, arguments)) = command.split_first() else { return Ok(()) };
     let host = Host::new(root);
     let command = host.command(program).arguments(arguments.iter().cloned()).timeout(Some(time_max));

@@ -10,6 +10,8 @@ pub(super) struct Office {
     /// Whether it answers nobody: who has asked is asked to stop instead.
     is_closed: bool,
     refuse: Option<&'static str>,
+    /// How often it says that what it gave lasts; then it is over, and not given again. None is for ever.
+    lasting: Mutex<Option<usize>>,
     asked: Mutex<Vec<String>>,
     sender: Mutex<Sender<LeaseAnswer>>,
     answers: Mutex<Receiver<LeaseAnswer>>,
@@ -18,7 +20,14 @@ pub(super) struct Office {
 impl Office {
     fn new(refuse: Option<&'static str>) -> Self {
         let (sender, answers) = channel();
-        Self { is_closed: false, refuse, asked: Mutex::default(), sender: Mutex::new(sender), answers: Mutex::new(answers) }
+        Self {
+            is_closed: false,
+            refuse,
+            lasting: Mutex::new(None),
+            asked: Mutex::default(),
+            sender: Mutex::new(sender),
+            answers: Mutex::new(answers),
+        }
     }
 
     /// Whether it is closed and was asked.
@@ -34,7 +43,8 @@ impl Office {
 impl Leases for Office {
     fn ask(&self, guard: usize) {
         self.asked.lock().unwrap().push(format!("ask {guard}"));
-        let refused = self.refuse.map(str::to_owned);
+        let is_over = *self.lasting.lock().unwrap() == Some(0);
+        let refused = self.refuse.or(is_over.then_some("its turn is over")).map(str::to_owned);
         if self.is_closed {
             return;
         }
@@ -48,11 +58,23 @@ impl Leases for Office {
     fn done(&self, guard: usize) {
         self.asked.lock().unwrap().push(format!("done {guard}"));
     }
+
+    fn lasts(&self, _guard: usize) -> bool {
+        let mut lasting = self.lasting.lock().unwrap();
+        let Some(left) = &mut *lasting else { return true };
+        let lasts = *left > 0;
+        *left = left.saturating_sub(1);
+        lasts
+    }
+
+    fn outlook(&self, _guard: usize) -> Option<String> {
+        self.lasting.lock().unwrap().map(|_| "its turn is later".to_owned())
+    }
 }
 
 fn under_guard(mut stage: Stage, resources: &[usize]) -> Stage {
     let (name, members) = ("galera".to_owned(), vec!["h".to_owned(), "i".to_owned()]);
-    stage.catalog.guards = vec![Guard { name: name.clone(), members, max: 1, ready: Map::new(), withdrawal: None }];
+    stage.catalog.guards = vec![Guard { name: name.clone(), members, max: 1, ready: Map::new(), withdrawal: None, turns: None }];
     resources.iter().for_each(|&resource| stage.catalog.resources[resource].guard = Some(name.clone()));
     stage
 }
@@ -90,7 +112,7 @@ fn a_plan_says_that_it_is_guarded_and_asks_nobody() {
     stage.office = Some(Office::new(None));
     let reports = stage.go(&shelf, Mode::Plan);
     assert_eq!(reports[1].outcome, Outcome::WouldChange);
-    assert_eq!(reports[1].reason, Some(Reason::Guarded { guard: "galera".to_owned() }));
+    assert_eq!(reports[1].reason, Some(Reason::Guarded { guard: "galera".to_owned(), when: None }));
     assert_eq!((&reports[0].reason, &reports[2].reason), (&None, &None));
     assert_eq!(stage.office.as_ref().unwrap().log(), [""; 0]);
 }
@@ -147,4 +169,45 @@ fn who_is_asked_to_stop_waits_for_no_lease() {
     stage.office = Some(Office { is_closed: true, ..Office::new(None) });
     assert_eq!(stage.go(&shelf, Mode::Apply)[1].outcome, Outcome::Waiting);
     assert_eq!(stage.ledger.owed().len(), 1);
+}
+
+/// Whatever moment it is that the lease is over at: nothing is begun after it.
+#[test]
+fn a_lease_that_is_over_is_asked_for_anew_and_nothing_begins_without_it() {
+    let mut restarted = Vec::new();
+    for lasting in 0..6 {
+        let shelf = Shelf::with(&[("one", 1), ("two", 1)]);
+        let stage = Stage::new(&[("a", &[]), ("one", &[]), ("two", &[])]);
+        let stage = stage.relate(0, 1, Some(Effect::Restart)).relate(0, 2, Some(Effect::Restart)).relate(1, 2, None);
+        let mut stage = under_guard(stage, &[1, 2]);
+        stage.office = Some(Office { lasting: Mutex::new(Some(lasting)), ..Office::new(None) });
+        let reports = stage.go(&shelf, Mode::Apply);
+        let done: Vec<String> = shelf.log().into_iter().filter(|line| line.starts_with("restart")).collect();
+        let waiting = reports.iter().filter(|report| report.outcome == Outcome::Waiting).count();
+        assert_eq!((done.len() + waiting, stage.ledger.owed().len()), (2, waiting), "{lasting}: {done:?}");
+        restarted.push(done.len());
+    }
+    assert_eq!(restarted, [0, 0, 1, 1, 1, 2], "it is looked at until a worker begins");
+}
+
+#[test]
+fn changes_that_came_too_late_owe_nobody_anything() {
+    for (lasting, made) in [(0, 0), (1, 0), (2, 0), (3, 1)] {
+        let shelf = Shelf::with(&[("target", 5), ("after", 1)]);
+        let stage = Stage::new(&[("target", &[]), ("after", &[])]).relate(0, 1, Some(Effect::Restart));
+        let mut stage = under_guard(stage, &[0]);
+        stage.office = Some(Office { lasting: Mutex::new(Some(lasting)), ..Office::new(None) });
+        let reports = stage.go(&shelf, Mode::Apply);
+        assert_eq!(shelf.log().len(), 2 * made, "{:?}", shelf.log());
+        assert_eq!((reports[0].outcome == Outcome::Changed, stage.ledger.owed().len()), (made == 1, 0));
+    }
+}
+
+#[test]
+fn a_plan_says_when_its_turn_comes() {
+    let (shelf, mut stage) = restart();
+    stage.office = Some(Office { lasting: Mutex::new(Some(0)), ..Office::new(None) });
+    let reports = stage.go(&shelf, Mode::Plan);
+    let reason = reports[1].reason.as_ref().map(ToString::to_string);
+    assert_eq!(reason.as_deref(), Some("guarded by galera: its turn is later"));
 }
