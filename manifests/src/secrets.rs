@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use keel_engine::secret::{ARMOR_PREFIX, ENCRYPTED_PREFIX, PLACEHOLDER, Sealed, SealedPart, SecretFilter, SecretRef};
+use keel_engine::secret::{ARMOR_PREFIX, Closed, ENCRYPTED_PREFIX, PLACEHOLDER, Sealed, SealedPart, SecretFilter, SecretRef};
 use minijinja::value::{Object, ObjectRepr};
 
 use crate::codes;
@@ -58,8 +58,9 @@ impl SecretNames {
                 Tree::Table(inner) => self.add_table(source, &path, inner, out),
                 _ => match entry.node.as_str().filter(|text| is_encrypted(text)) {
                     Some(ciphertext) => {
-                        let fingerprint = blake3::hash(ciphertext.as_bytes()).to_hex().to_string();
-                        self.secrets.insert(path, EncryptedValue { ciphertext: ciphertext.to_owned(), fingerprint });
+                        let closed = Closed::parse(ciphertext);
+                        let (ciphertext, fingerprint) = (closed.ciphertext.to_owned(), closed.fingerprint());
+                        self.secrets.insert(path, EncryptedValue { ciphertext, fingerprint });
                     }
                     None => {
                         // The label points at the key: the message must not lead anybody to print the value.

@@ -11,7 +11,7 @@ use age::secrecy::ExposeSecret;
 use age::{Decryptor, Encryptor};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use keel_engine::secret::{ENCRYPTED_PREFIX, Secret};
+use keel_engine::secret::{Closed, ENCRYPTED_PREFIX, Secret};
 
 pub use age::x25519::{Identity, Recipient};
 
@@ -108,7 +108,9 @@ pub fn close(recipients: &[Recipient], secret: &Secret) -> Result<String, Identi
 /// # Errors
 /// Says why not, without the text: no key fits, or the text was altered.
 pub fn open(identities: &[Identity], closed: &str) -> Result<Secret, String> {
-    let bytes = STANDARD.decode(unwrapped(closed)).map_err(|_| "it is neither `age:` with base64 nor armored".to_owned())?;
+    let bytes = STANDARD
+        .decode(unwrapped(Closed::parse(closed).ciphertext))
+        .map_err(|_| "it is neither `age:` with base64 nor armored".to_owned())?;
     let mut why = "there is no key".to_owned();
     for identity in identities {
         match open_with(identity, &bytes) {

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use keel_engine::secret::Secret;
+use keel_engine::secret::{Closed, Secret};
 
 use crate::cli::{Context, print, print_error, print_json};
 use crate::error::{Error, Result};
@@ -80,7 +80,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
     let site = SiteFolder::find(arguments.site.as_deref(), &context.environment.folder)?;
     match &arguments.action {
         Action::Init => init(&site, context)?,
-        Action::Set { path } => write(&site, path, &from_input()?)?,
+        Action::Set { path } => set(&site, path, context)?,
         Action::Get { path } => get(&site, path, context)?,
         Action::List { json } => list(&site, *json, context)?,
         Action::Generate { path, length, replace } => generate(&site, path, usize::from(*length), *replace)?,
@@ -141,6 +141,28 @@ fn write(site: &SiteFolder, path: &str, secret: &Secret) -> Result<()> {
     store::write(site, &BTreeMap::from([(path.to_owned(), closed)]))
 }
 
+/// Closes what standard input says. A value that was there before keeps its state, so that no diff says that it differs.
+fn set(site: &SiteFolder, path: &str, context: &Context) -> Result<()> {
+    let secret = from_input()?;
+    let Some(before) = store::all(site)?.remove(path) else { return write(site, path, &secret) };
+    let identities = identity_file(context).and_then(|path| identity::load(&path)).unwrap_or_default();
+    match identity::open(&identities, &before) {
+        Ok(known) if known == secret => store::write(site, &BTreeMap::from([(path.to_owned(), again(site, &secret, &before)?)])),
+        Ok(_) => write(site, path, &secret),
+        Err(why) => {
+            write(site, path, &secret)?;
+            print_error(&format!("the value before could not be compared ({why}), so that `keel diff` says that it differs\n"));
+            Ok(())
+        }
+    }
+}
+
+/// Closes a value anew that was closed before; its state stays.
+fn again(site: &SiteFolder, secret: &Secret, before: &str) -> Result<String> {
+    let closed = identity::close(&recipients(site)?, secret)?;
+    Ok(Closed::with_state(&closed, &Closed::parse(before).state()))
+}
+
 fn closed_text(site: &SiteFolder, path: &str) -> Result<String> {
     let all = store::all(site)?;
     let hint = keel_manifests::diagnostic::did_you_mean(path, all.keys().map(String::as_str));
@@ -199,16 +221,17 @@ fn random_text(length: usize) -> Result<String> {
 
 fn rotate(site: &SiteFolder, paths: &[String], context: &Context) -> Result<()> {
     let identities = identity::load(&identity_file(context)?)?;
-    let recipients = recipients(site)?;
+    let recipients = recipients(site)?.len();
     let all = store::all(site)?;
     let chosen: Vec<&String> = if paths.is_empty() { all.keys().collect() } else { paths.iter().collect() };
     let mut closed = BTreeMap::new();
     for path in chosen {
-        let secret = open(&identities, path, &closed_text(site, path)?)?;
-        closed.insert(path.clone(), identity::close(&recipients, &secret)?);
+        let before = closed_text(site, path)?;
+        let secret = open(&identities, path, &before)?;
+        closed.insert(path.clone(), again(site, &secret, &before)?);
     }
     store::write(site, &closed)?;
-    print(&format!("{} closed for {}\n", counted(closed.len(), "secret"), counted(recipients.len(), "recipient")))
+    print(&format!("{} closed for {}\n", counted(closed.len(), "secret"), counted(recipients, "recipient")))
 }
 
 #[cfg(test)]

@@ -87,6 +87,7 @@ fn get_list_generate_and_rotate() {
     let before = std::fs::read_to_string(&file).unwrap();
     stage.keel(&["secret", "rotate"]).expect(0);
     assert_ne!(std::fs::read_to_string(&file).unwrap(), before);
+    stage.keel(&["secret", "rotate"]).expect(0);
     assert_eq!(stage.keel(&["secret", "get", "app/password"]).expect(0).out, format!("{CANARY}\n"));
     let missing = stage.keel(&["secret", "get", "app/pasword"]).expect(64);
     assert!(missing.err.contains("did you mean `app/password`"), "{}", missing.err);
@@ -214,4 +215,38 @@ fn plain_values_of_secret_attributes_are_shown_nowhere() {
     let check = stage.keel(&["check"]).expect(1);
     silent(&check);
     assert!(!check.out.contains("4711471147") && check.out.contains("is no hash of a password"), "{}", check.out);
+}
+
+#[test]
+fn a_value_that_is_closed_anew_is_the_same_to_a_diff_and_to_a_host() {
+    let stage = stage();
+    stage.run("apply", &[]).expect(0);
+    let base = |stage: &Stage| {
+        for file in ["keel.toml", "inventory/hosts.toml", "manifests/site.kdl", "secrets/app.toml"] {
+            stage.write(&format!("base/{file}"), &std::fs::read_to_string(stage.site().join(file)).unwrap());
+        }
+    };
+    base(&stage);
+    let diff = |more: &[&str]| stage.keel(&[&["diff", stage.folder().join("base").to_str().unwrap(), "."], more].concat()).expect(0).out;
+    let same = |what: &str| {
+        let shown = diff(&[]);
+        assert!(shown.contains("1 restated") && shown.contains("closed anew, of the same value: secret app/password"), "{what}: {shown}");
+        stage.run("apply", &["--detailed-exitcode"]).expect(0);
+    };
+    stage.keel(&["secret", "rotate"]).expect(0);
+    same("rotated, from a file as it always was");
+    set(&stage, "app/password", CANARY).expect(0);
+    same("set to what it was");
+    stage.keel(&["secret", "rotate", "app/password"]).expect(0);
+    same("and once more");
+    base(&stage);
+    let other = set(&stage, "app/password", "c4nary-0ther").expect(0);
+    assert_eq!((diff(&[]).matches("app/password (secret) differs").count(), &*other.err), (1, ""));
+    stage.run("apply", &["--detailed-exitcode"]).expect(2);
+    // Who cannot open the value before cannot know, and says so.
+    base(&stage);
+    std::fs::rename(stage.folder().join("identity"), stage.folder().join("away")).unwrap();
+    let blind = set(&stage, "app/password", "c4nary-0ther").expect(0);
+    assert!(blind.err.contains("could not be compared"), "{}", blind.err);
+    assert_eq!(diff(&[]).matches("app/password (secret) differs").count(), 1);
 }

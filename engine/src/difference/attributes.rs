@@ -28,6 +28,18 @@ pub(super) fn between(before: Held<'_>, after: Held<'_>, types: &dyn TypeTraits)
     changes
 }
 
+/// The secrets of a resource that were closed anew, of the same value.
+pub(super) fn closed_anew<'a>(earlier: &'a Resource, later: &Resource) -> BTreeSet<&'a str> {
+    if earlier.attributes == later.attributes {
+        return BTreeSet::new();
+    }
+    let later: Vec<&SecretRef> = later.attributes.values().flat_map(|value| secrets(Some(value))).collect();
+    let same = |known: &SecretRef, other: &SecretRef| other.path == known.path && other.state() == known.state();
+    let anew = |known: &&SecretRef| later.iter().any(|other| same(known, other) && other.fingerprint != known.fingerprint);
+    let earlier = earlier.attributes.values().flat_map(|value| secrets(Some(value)));
+    earlier.filter(anew).map(|secret| secret.path.as_str()).collect()
+}
+
 /// All attributes of a resource that was not there.
 pub(super) fn added(resource: &Resource, contents: &dyn Contents, types: &dyn TypeTraits) -> Vec<Change> {
     let mut changes = of_attributes(&resource.address, (&Map::new(), contents), (&*resource.attributes, contents), types);
@@ -131,7 +143,7 @@ impl From<Hidden> for Shown {
 
 /// The secrets that both sides name, in another state.
 fn moved<'a>(earlier: &[&'a SecretRef], later: &[&SecretRef]) -> BTreeSet<&'a str> {
-    let differs = |known: &&&SecretRef| later.iter().any(|other| other.path == known.path && other.fingerprint != known.fingerprint);
+    let differs = |known: &&&SecretRef| later.iter().any(|other| other.path == known.path && other.state() != known.state());
     earlier.iter().filter(differs).map(|secret| secret.path.as_str()).collect()
 }
 

@@ -293,14 +293,22 @@ impl Difference {
 }
 
 /// What becomes of a resource that the new side declares, and by which changes; nothing if it is the same.
-fn of_declared(earlier: Option<Held<'_>>, later: Held<'_>, types: &dyn TypeTraits) -> Option<(Fate, Vec<Change>)> {
+fn of_declared(earlier: Option<Held<'_>>, later: Held<'_>, types: &dyn TypeTraits) -> Option<Found> {
+    let (fate, changes) = changes_of_declared(earlier, later, types)?;
+    let anew = earlier.map(|(earlier, _)| attributes::closed_anew(earlier, later.0)).unwrap_or_default();
+    let names: Vec<&str> = anew.into_iter().collect();
+    let note = (!names.is_empty()).then(|| format!("closed anew, of the same value: secret {}", names.join(", ")));
+    Some(Found { fate, changes, note })
+}
+
+fn changes_of_declared(earlier: Option<Held<'_>>, later: Held<'_>, types: &dyn TypeTraits) -> Option<(Fate, Vec<Change>)> {
     let resource = later.0;
     let Some(earlier) = earlier else {
         let fate = if resource.noop { Fate::Noop } else { Fate::Added };
         return Some((fate, attributes::added(resource, later.1, types)));
     };
     let changes = attributes::between(earlier, later, types);
-    if changes.is_empty() {
+    if changes.is_empty() && attributes::closed_anew(earlier.0, resource).is_empty() {
         return None;
     }
     if resource.noop {
@@ -316,7 +324,15 @@ fn of_declared(earlier: Option<Held<'_>>, later: Held<'_>, types: &dyn TypeTrait
     Some((if acts { Fate::Changed } else { Fate::Restated }, changes))
 }
 
-fn difference(catalog: &Catalog, resource: &Resource, (fate, changes): (Fate, Vec<Change>)) -> ResourceDifference {
+/// What was found out of a resource.
+struct Found {
+    fate: Fate,
+    changes: Vec<Change>,
+    note: Option<String>,
+}
+
+fn difference(catalog: &Catalog, resource: &Resource, found: Found) -> ResourceDifference {
+    let Found { fate, changes, note } = found;
     let is_absent = |change: &Change| change.attribute == "ensure" && change.after == Shown::from("absent");
     let removes = fate == Fate::Added && changes.iter().any(is_absent);
     ResourceDifference {
@@ -324,7 +340,7 @@ fn difference(catalog: &Catalog, resource: &Resource, (fate, changes): (Fate, Ve
         fate,
         origin: catalog.place(resource.origin),
         modules: catalog.modules_of(resource).map(str::to_owned).collect(),
-        note: removes.then(|| "removed where it is there".to_owned()),
+        note: note.or_else(|| removes.then(|| "removed where it is there".to_owned())),
         changes,
     }
 }
@@ -342,12 +358,12 @@ fn gone(base: Side<'_>, head: &Catalog, types: &dyn TypeTraits) -> Vec<ResourceD
     let declared: HashSet<&Address> = head.resources.iter().map(|one| &one.address).collect();
     let mut found = Vec::new();
     for orphan in base.catalog.resources.iter().rev().filter(|one| !declared.contains(&one.address)) {
-        let with = match removals.get(&orphan.address) {
+        let (fate, changes) = match removals.get(&orphan.address) {
             Some(removal) => (removed, attributes::removed(orphan, removal, base.contents, types)),
             None if released.contains(&orphan.address) => (Fate::Released, Vec::new()),
             None => (Fate::Forgotten, Vec::new()),
         };
-        found.push(difference(base.catalog, orphan, with));
+        found.push(difference(base.catalog, orphan, Found { fate, changes, note: None }));
     }
     found
 }

@@ -108,6 +108,10 @@ fn of_a_secret_only_its_name_is_told_and_that_it_changed() {
     assert_eq!(changes(sealed("p=", "db/pw", "f1"), sealed("p=", "db/pw", "f1")), []);
     let hidden = Change::between("content: db/pw", Shown::Hidden, Shown::Hidden);
     assert_eq!(changes(sealed("p=", "db/pw", "f1"), sealed("p=", "db/pw", "f2")), [hidden]);
+    let anew = between(&with(sealed("p=", "db/pw", "f1")), &with(sealed("p=", "db/pw", "f2:f1")));
+    assert_eq!(fates(&anew), [(Fate::Restated, "/a")]);
+    assert_eq!(anew.resources[0].note.as_deref(), Some("closed anew, of the same value: secret db/pw"));
+    assert_eq!(anew.resources[0].changes, []);
     let named = Change::update("content", "p=(secret db/pw)", "q=(secret db/other)");
     assert_eq!(changes(sealed("p=", "db/pw", "f1"), sealed("q=", "db/other", "f3")), [named]);
 }
