@@ -183,6 +183,31 @@ fn what_nobody_asked_for_is_refused(hosts: &[Host<'_>; 2]) {
     hosts.iter().for_each(|host| drop(host.expect(0, &["apply", SITE])));
 }
 
+#[test]
+fn lab_two_bare_hosts_become_a_cluster_over_udpu() {
+    let Some(lab) = Lab::for_test(&["server1", "server2"], &Image::bare()) else { return };
+    let hosts = ["server1", "server2"].map(|name| Host::new(&lab, name));
+    for host in &hosts {
+        copy_site(host, "password");
+        host.sh(&format!("echo 'group cluster {{ use corosync; }}' >{SITE}/manifests/site.kdl"));
+    }
+    set(&hosts, "transport = \"udpu\"");
+    for ran in &apply_both(&hosts) {
+        assert_eq!(ran.status, 2, "the first run:\n{}{}", ran.stdout, ran.stderr);
+    }
+    for host in &hosts {
+        until(host, "corosync-quorumtool -s | grep -q 'Flags:.*2Node Quorate'");
+        host.sh("corosync -t && corosync-cmapctl -g totem.transport | grep -q udpu");
+        host.expect(0, &["apply", SITE]);
+    }
+    one_member_reloads_for_all_once_all_have_the_file(&hosts);
+    // Corosync would refuse it only when it starts.
+    let two = r#"group cluster { use corosync links="{{ corosync.links + corosync.links }}"; }"#;
+    hosts[0].sh(&format!("cat >{SITE}/manifests/site.kdl <<'END'\n{two}\nEND"));
+    let said = hosts[0].keel(&["plan", SITE]).stderr;
+    assert!(said.contains("the transport udpu knows one network between the members"), "{said}");
+}
+
 /// Puts a setting of Corosync into the site of both hosts.
 fn set(hosts: &[Host<'_>; 2], setting: &str) {
     for host in hosts {
