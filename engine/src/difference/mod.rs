@@ -298,6 +298,9 @@ fn of_declared(earlier: Option<Held<'_>>, later: Held<'_>, types: &dyn TypeTrait
     let anew = earlier.map(|(earlier, _)| attributes::closed_anew(earlier, later.0)).unwrap_or_default();
     let names: Vec<&str> = anew.into_iter().collect();
     let note = (!names.is_empty()).then(|| format!("closed anew, of the same value: secret {}", names.join(", ")));
+    let is_meant_now = earlier.is_some_and(|(earlier, _)| earlier.noop) && !later.0.noop;
+    let may_be_owed = is_meant_now && types.is_refreshable(&later.0.address.type_name);
+    let note = note.or_else(|| may_be_owed.then(|| "refreshed, if that is owed to it from before".to_owned()));
     Some(Found { fate, changes, note })
 }
 
@@ -314,7 +317,7 @@ fn changes_of_declared(earlier: Option<Held<'_>>, later: Held<'_>, types: &dyn T
     if resource.noop {
         return Some((Fate::Noop, changes));
     }
-    if earlier.0.noop {
+    if earlier.0.noop && types.acts(resource) {
         // Nobody knows how far the host is: all that is declared may come to it now.
         let rest = attributes::added(resource, later.1, types).into_iter();
         let rest = rest.filter(|one| changes.iter().all(|change| change.attribute != one.attribute));

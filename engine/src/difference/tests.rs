@@ -196,6 +196,10 @@ fn what_was_only_planned_comes_whole_when_it_is_meant() {
     assert_eq!(fates(&lifted), [(Fate::Changed, "/a")]);
     let changed: Vec<&str> = lifted.resources[0].changes.iter().map(|change| &*change.attribute).collect();
     assert_eq!(changed, ["noop", "content"]);
+    let command = |noop: bool| catalog(vec![Resource { noop, ..resource("exec", "x", &[("refresh_only", Value::from(true))]) }]);
+    let command = between(&command(true), &command(false));
+    assert_eq!(fates(&command), [(Fate::Restated, "x")], "it still runs for others only");
+    assert_eq!(command.resources[0].note.as_deref(), Some("refreshed, if that is owed to it from before"));
 }
 
 #[test]
