@@ -280,6 +280,25 @@ fn a_holder_killed_in_the_middle_of_its_restart_keeps_its_lease_until_it_is_well
 }
 
 #[test]
+fn a_run_that_is_killed_alone_gives_nothing_back_while_its_command_goes_on() {
+    let Some((cluster, agents, down)) = Cluster::with_one_down(IMPATIENT) else { return };
+    let position = cluster.hosts.iter().position(|host| host.name() == down).unwrap();
+    // The check finds nothing wrong yet: the restart is in the middle.
+    std::fs::write(cluster.host(&down).path("srv/well"), "").unwrap();
+    agents[position].kill_run();
+    until("it says why", || cluster.reason(&down).starts_with("true: it is not ready: a command goes on that a run began"));
+    assert_eq!(cluster.down(), BTreeSet::from([down.clone()]), "nobody else went down");
+    cluster.let_go(&HOSTS);
+    until("the others are restarted", || {
+        cluster.down();
+        cluster.ups() == 6
+    });
+    // It owes the restart still.
+    agents[position].signal(Signal::SIGHUP);
+    cluster.until_done("two", 7);
+}
+
+#[test]
 fn a_holder_that_does_not_get_well_keeps_its_lease_and_says_why() {
     let Some((cluster, _agents, down)) = Cluster::with_one_down(IMPATIENT) else { return };
     let sick = cluster.host(&down).path("srv/sick");

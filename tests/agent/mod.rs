@@ -250,6 +250,19 @@ impl Agent {
         self.child.wait().unwrap();
     }
 
+    /// Kills the process of the run that is under way, and nothing else.
+    ///
+    /// # Panics
+    /// None is.
+    pub fn kill_run(&self) {
+        let is_run = |process: &u32| {
+            let words = std::fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
+            words.contains("\0agent\0round\0")
+        };
+        let run = machine::descendants(self.child.id()).into_iter().find(is_run).unwrap();
+        kill(Pid::from_raw(i32::try_from(run).unwrap()), Signal::SIGKILL).unwrap();
+    }
+
     /// Its process.
     pub fn process(&self) -> u32 {
         self.child.id()

@@ -266,6 +266,9 @@ impl Taking {
         while let Err(why) = self.bring_back_once(guard) {
             // What an earlier run left was waited for by that one.
             if grant.is_none() || begun.elapsed() >= timeout || self.over.load(Ordering::Acquire) {
+                let _writing = locked(&self.writing);
+                // Where that cannot be written down, what goes on of this run's commands counts as not ready.
+                let _ = self.promises().and_then(|mut promises| promises.end_run(guard));
                 return Some(format!("guard {guard}: {why}"));
             }
             let until = Instant::now() + interval.min(timeout.saturating_sub(begun.elapsed()));
@@ -281,7 +284,7 @@ impl Taking {
     /// Looks once how the host is, and brings it back where it is ready.
     fn bring_back_once(&self, guard: &str) -> Result<(), String> {
         let Some(promise) = self.promise(guard) else { return Ok(()) };
-        if let Readiness::NotReady { why } = readiness::look(&self.root, guard, &promise.ready) {
+        if let Readiness::NotReady { why } = readiness::look_at_holder(&self.root, guard, &promise) {
             return Err(format!("this host is not ready: {why}"));
         }
         if let Some(undrain) = promise.undrain() {

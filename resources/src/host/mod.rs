@@ -51,6 +51,7 @@ pub use digests::Digests;
 pub use files::Entry;
 pub use folders::Folders;
 pub use journal::Journal;
+pub use process_tree::left_by;
 pub use replace::{Backup, NewFile, Ownership, Seen};
 pub use retention::Retention;
 pub use staging::{Staging, TREE};

@@ -113,6 +113,21 @@ impl Drop for ProcessTree {
     }
 }
 
+/// The living processes of commands that another process of this program began and did not outlive. It has to be of the
+/// same control group as this one, as the runs of one agent are.
+#[must_use]
+pub fn left_by(process: u32) -> BTreeSet<i32> {
+    let of_it = format!("{process}-");
+    let begins = |text: &str, prefix: &str| text.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(&of_it));
+    let groups = own_group().and_then(|own| fs::read_dir(own).ok()).into_iter().flatten().flatten();
+    let groups = groups.filter(|entry| entry.file_name().to_str().is_some_and(|name| begins(name, GROUP)));
+    let grouped = groups.flat_map(|entry| read_numbers(&entry.path().join("cgroup.procs"))).filter(|pid| is_alive(*pid));
+    let mark = format!("{MARK}=");
+    let is_marked = |pid: i32| environment(pid).iter().any(|one| std::str::from_utf8(one).is_ok_and(|one| begins(one, &mark)));
+    let marked = processes().into_iter().filter(|process| !process.ended && is_marked(process.pid)).map(|process| process.pid);
+    grouped.chain(marked).collect()
+}
+
 /// The control group of this process, if groups can be made below it.
 fn own_group() -> Option<&'static Path> {
     static OWN: OnceLock<Option<PathBuf>> = OnceLock::new();
@@ -147,7 +162,7 @@ fn group_path(mounts: &str, groups: &str) -> Option<PathBuf> {
     Some(Path::new(mount).join(path.trim_start_matches('/')))
 }
 
-fn read_numbers(file: &Path) -> impl Iterator<Item = i32> {
+fn read_numbers(file: &Path) -> impl Iterator<Item = i32> + use<> {
     let text = fs::read_to_string(file).unwrap_or_default();
     text.lines().filter_map(|line| line.parse().ok()).collect::<Vec<i32>>().into_iter()
 }
@@ -176,8 +191,13 @@ fn read_process(pid: &str) -> Option<Process> {
 
 /// Whether a process was begun with this in its environment.
 fn has_entry(pid: i32, entry: &str) -> bool {
-    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    environment.split(|byte| *byte == 0).any(|one| one == entry.as_bytes())
+    environment(pid).iter().any(|one| one == entry.as_bytes())
+}
+
+/// What a process was begun with; nothing where it has ended.
+fn environment(pid: i32) -> Vec<Vec<u8>> {
+    let bytes = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    bytes.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect()
 }
 
 fn is_alive(pid: i32) -> bool {

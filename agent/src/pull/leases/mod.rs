@@ -112,6 +112,11 @@ impl ServerLeases {
             said.extend(thread.join().ok().flatten());
         }
         self.asking.over.store(true, Ordering::Release);
+        let mut promises = locked(&self.asking.promises);
+        for guard in promises.held() {
+            let ended = promises.end_run(&guard);
+            said.extend(ended.err().map(|why| format!("that the run is over cannot be written down for guard {guard}: {why}")));
+        }
         said
     }
 
@@ -263,7 +268,7 @@ enum Kept {
 /// Looks how the host is as a member, brings it back into service where it is ready, and tells the server, which takes the
 /// lease back. Whatever the server knows, a host that is out of service is not done with its lease.
 fn prove_over(home: &Home, server: &Server, guard: &str, promise: &Promise) -> Result<(), Kept> {
-    let mut found = readiness::look(&home.root, guard, &promise.ready);
+    let mut found = readiness::look_at_holder(&home.root, guard, promise);
     let mut out = promise.undrain();
     if let (Readiness::Ready, Some(undrain)) = (&found, out) {
         let (time_max, _) = readiness::patience(guard, &promise.ready);

@@ -1,7 +1,7 @@
 //! Promises: the leases that this host asked for and has to give back, on disk. One is written down before the server is
 //! asked, so that whatever becomes of the run, a later one gives the lease back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use keel_engine::guard::{Guard, Withdrawal};
@@ -33,6 +33,9 @@ pub struct Promise {
     /// How the host left service, if it may have, and comes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawal: Option<Withdrawal>,
+    /// The runs, as processes, that did not come to their end since the lease was asked for: what they began may go on.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub runs: BTreeSet<u32>,
 }
 
 impl Promise {
@@ -90,14 +93,26 @@ impl Promises {
         self.all.iter().find(|(_, promise)| promise.state == State::Asked).map(|(guard, _)| guard.as_str())
     }
 
-    /// Writes down how one stands. On return it is on disk.
+    /// Writes down how one stands, for this process. On return it is on disk.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn note(&mut self, guard: &Guard, state: State) -> Result<(), String> {
-        let promise = Promise { state, ready: guard.ready.clone(), withdrawal: guard.withdrawal.clone() };
+        let mut runs = self.all.remove(&guard.name).map(|earlier| earlier.runs).unwrap_or_default();
+        runs.insert(std::process::id());
+        let promise = Promise { state, ready: guard.ready.clone(), withdrawal: guard.withdrawal.clone(), runs };
         self.all.insert(guard.name.clone(), promise);
         self.keep()
+    }
+
+    /// Writes down that this process is done with one, in order: what goes on of its commands does so on purpose.
+    ///
+    /// # Errors
+    /// It cannot be written; the lease is then kept until the last of those processes has ended.
+    pub fn end_run(&mut self, guard: &str) -> Result<(), String> {
+        let run = std::process::id();
+        let was_noted = self.all.get_mut(guard).is_some_and(|promise| promise.runs.remove(&run));
+        if was_noted { self.keep() } else { Ok(()) }
     }
 
     /// Strikes one out: the server knows that it is over.
@@ -135,6 +150,21 @@ mod tests {
         assert_eq!(Promises::load(&home).unwrap().all().keys().collect::<Vec<_>>(), ["ha"]);
         std::fs::write(home.kept.join("leases.json"), "{\"galera\":").unwrap();
         assert!(Promises::load(&home).unwrap_err().contains("keel lease list"));
+    }
+
+    #[test]
+    fn a_run_is_noted_until_it_ends_in_order() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("leases.json");
+        let guard = Guard { name: "ha".to_owned(), members: Vec::new(), max: 1, ready: Map::new(), withdrawal: None, turns: None };
+        let earlier = r#"{"ha":{"state":"held","ready":{},"runs":[7]}}"#;
+        std::fs::write(&path, earlier).unwrap();
+        let mut promises = Promises::at(path.clone()).unwrap();
+        promises.note(&guard, State::Held).unwrap();
+        let runs = || Promises::at(path.clone()).unwrap().all()["ha"].runs.clone();
+        assert_eq!(runs(), BTreeSet::from([7, std::process::id()]), "the earlier one is not forgotten");
+        promises.end_run("ha").unwrap();
+        assert_eq!(runs(), BTreeSet::from([7]));
     }
 
     #[test]

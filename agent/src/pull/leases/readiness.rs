@@ -10,8 +10,10 @@ use keel_engine::guard::Readiness;
 use keel_engine::protocol::leases::REASON_MAX;
 use keel_engine::resource::AnyType;
 use keel_engine::value::Map;
-use keel_resources::host::Host;
+use keel_resources::host::{Host, left_by};
 use keel_resources::wait::{Wait, WaitType};
+
+use super::promises::Promise;
 
 /// Looks once.
 pub fn look(root: &Path, guard: &str, ready: &Map) -> Readiness {
@@ -30,6 +32,16 @@ pub fn look(root: &Path, guard: &str, ready: &Map) -> Readiness {
         },
         Some(Err(error)) => not_ready(error.failure().message.clone()),
         None => not_ready("its `ready` was not looked at".to_owned()),
+    }
+}
+
+/// Looks once at the host as who may hold the lease: while a command goes on of a run that was killed, whatever the checks
+/// find may be over in a moment.
+pub fn look_at_holder(root: &Path, guard: &str, promise: &Promise) -> Readiness {
+    let earlier = promise.runs.iter().filter(|run| **run != std::process::id());
+    match earlier.flat_map(|run| left_by(*run)).next() {
+        Some(process) => not_ready(format!("a command goes on that a run began which was killed (process {process})")),
+        None => look(root, guard, &promise.ready),
     }
 }
 
