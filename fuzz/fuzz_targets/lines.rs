@@ -28,7 +28,10 @@ fuzz_target!(|bytes: &[u8]| {
         ["ini", ensure, section] => {
             let sections: Map = [((*section).to_owned(), input.table())].into_iter().collect();
             let Some(after) = converge("ini", &[("ensure", text(ensure)), ("section", Value::Map(sections))], before) else { return };
-            keep_others(&input, &after);
+            // A section without keys is meant whole.
+            if *ensure != "absent" || !input.values.is_empty() {
+                keep_others(&input, &after);
+            }
         }
         ["key_value", ensure, format] => {
             let attributes = [("ensure", text(ensure)), ("format", text(format)), ("values", input.table())];
