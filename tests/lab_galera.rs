@@ -182,6 +182,9 @@ fn a_doubtful_stop_is_refused_and_a_clear_one_recovered(hosts: &Hosts<'_>) {
     refused("db-3 does not answer");
     hosts[2].sh("systemctl start galera-report.socket");
 
+    hosts[0].sh(&format!("mv {GRASTATE} /root/lost"));
+    refused("its grastate.dat does not say of which cluster");
+    hosts[0].sh(&format!("mv /root/lost {GRASTATE}"));
     hosts[0].sh(&format!("cp {GRASTATE} /root/kept && sed -i 's/^safe_to_bootstrap:.*/safe_to_bootstrap: 1/' {GRASTATE}"));
     refused("several members say that they stopped last");
     hosts[0].sh(&format!("sed -i 's/^uuid:.*/uuid: 11111111-2222-3333-4444-555555555555/' {GRASTATE}"));

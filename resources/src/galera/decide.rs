@@ -175,6 +175,14 @@ fn recover(own: &str, me: &Report, answers: &BTreeMap<&str, &Report>) -> Step {
     if let Some((name, _)) = answers.iter().find(|(_, report)| report.is_alone()) {
         return Step::Wait(format!("{name} runs outside of the cluster"));
     }
+    let is_untold = |report: &Report| report.uuid.is_none() && report.identity.is_some() && !report.databases.is_empty();
+    if let Some((name, _)) = answers.iter().find(|(_, report)| is_untold(report)) {
+        // It may be a copy that was cut off, or the data that goes furthest.
+        return Step::Refuse(format!(
+            "{name} was in the cluster and has databases, and its grastate.dat does not say of which cluster they are: if others go \
+             as far, remove /var/lib/mysql there; if not, write the UUID into it, and its data is asked how far it goes"
+        ));
+    }
     if me.uuid.is_some() && me.position().is_none() {
         return Step::Measure;
     }

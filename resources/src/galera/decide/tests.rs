@@ -195,6 +195,10 @@ fn any_doubt_after_a_full_stop_is_refused() {
             refuses(&step, why);
         }
     }
+    let untold = Report { uuid: None, databases: vec!["shop".to_owned()], ..stopped(-1) };
+    for step in steps([untold, stopped(9), safe(9)]) {
+        refuses(&step, "n1 was in the cluster and has databases, and its grastate.dat does not say");
+    }
     let odd = Report { measured: Some(Position { uuid: B.to_owned(), seqno: 9 }), ..stopped(-1) };
     refuses(&steps([stopped(5), odd, stopped(6)])[0], "its grastate.dat says another one");
 }
