@@ -44,6 +44,7 @@ fn is_whole(host: &Host<'_>) {
         let value = |name: &str| said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
         let is_member = (value("wsrep_local_state"), value("wsrep_cluster_size"), value("flag")) == ("4", "3", "no");
         if is_member && !value("identity").is_empty() && value("identity") == value("wsrep_cluster_state_uuid") {
+            host.sh("/usr/local/sbin/galera-report synced 3 && ! /usr/local/sbin/galera-report synced 4");
             return;
         }
         std::thread::sleep(Duration::from_millis(500));
