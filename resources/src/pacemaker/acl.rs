@@ -4,9 +4,8 @@ use super::declared::Keeps;
 use super::shape::{Part, Shape, Tag};
 use super::word::Plain;
 use super::{PacemakerType, Tables};
-use crate::ensure::Ensure;
 
-keel_engine::attributes! {
+super::element::element! {
     /// Who may read and change what of a Pacemaker cluster: roles with permissions, and users and groups that have roles.
     ///
     ///     pcmk_acl operator kind=role {
@@ -16,11 +15,7 @@ keel_engine::attributes! {
     ///     pcmk_acl ada kind=user {
     ///         roles operator
     ///     }
-    pub struct Acl: "pcmk_acl" {
-        /// Its id in the cluster.
-        [title] pub id: String,
-        /// Whether it is there.
-        pub ensure: Ensure = Ensure::Present,
+    pub struct Acl: "pcmk_acl" [id] {
         /// Whether it is a role, or a user or group of the host.
         pub kind: AclKind,
         /// The user's or group's name where the id is another one.
@@ -32,7 +27,7 @@ keel_engine::attributes! {
         pub permission: Tables,
         /// The roles that a user or group has.
         pub roles: Vec<String>,
-    }
+    } []
 }
 
 /// The type `pcmk_acl`.

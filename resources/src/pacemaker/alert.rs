@@ -7,20 +7,15 @@ use super::declared::Keeps;
 use super::shape::{Part, Shape, Tag};
 use super::word::{Plain, Word};
 use super::{PacemakerType, Tables};
-use crate::ensure::Ensure;
 
-keel_engine::attributes! {
+super::element::element! {
     /// A program that a Pacemaker cluster starts when something happens, and whom it tells.
     ///
     ///     pcmk_alert mail path="/usr/share/pacemaker/alerts/alert_smtp.sh" {
     ///         select { fencing #true; nodes #true }
     ///         recipient ops value="ops@example.org"
     ///     }
-    pub struct Alert: "pcmk_alert" {
-        /// Its id in the cluster.
-        [title] pub id: String,
-        /// Whether it is there.
-        pub ensure: Ensure = Ensure::Present,
+    pub struct Alert: "pcmk_alert" [id] {
         /// The program.
         pub path: Plain,
         /// What it is for.
@@ -42,7 +37,7 @@ keel_engine::attributes! {
         pub meta_set: Tables,
         /// Sets of other elements that count here, too, by their ids.
         pub meta_from: Vec<String>,
-    }
+    } []
 }
 
 /// The type `pcmk_alert`.

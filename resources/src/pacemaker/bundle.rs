@@ -3,13 +3,11 @@
 use indexmap::IndexMap;
 use keel_engine::value::Value;
 
+use super::PacemakerType;
 use super::declared::Keeps;
 use super::shape::{Part, Shape, Tag};
-use super::word::Word;
-use super::{PacemakerType, Tables};
-use crate::ensure::Ensure;
 
-keel_engine::attributes! {
+super::element::element! {
     /// Containers that a Pacemaker cluster runs, with their addresses and folders, and the primitive inside.
     ///
     ///     pcmk_bundle web {
@@ -23,11 +21,7 @@ keel_engine::attributes! {
     ///         }
     ///         resource httpd
     ///     }
-    pub struct Bundle: "pcmk_bundle" {
-        /// Its id in the cluster.
-        [title] pub id: String,
-        /// Whether it is there.
-        pub ensure: Ensure = Ensure::Present,
+    pub struct Bundle: "pcmk_bundle" [id] {
         /// Containers of Docker: `image`, `replicas`, `replicas_per_host`, `promoted_max`, `run_command`, `network`, `options`.
         pub docker: Option<IndexMap<String, Value>>,
         /// The same of Podman.
@@ -41,24 +35,7 @@ keel_engine::attributes! {
         pub storage: Option<IndexMap<String, Value>>,
         /// The primitive that runs inside.
         pub resource: Option<String>,
-        /// What it is for.
-        pub description: Option<String>,
-        /// The parameters of the agent: exactly these. Which ones there are the agent says itself; unknown ones are refused.
-        pub params: IndexMap<String, Word>,
-        /// More sets of them by their ids, each with `values`, and with a `rule` or `score`.
-        pub params_set: Tables,
-        /// Sets of other elements that count here, too, by their ids.
-        pub params_from: Vec<String>,
-        /// Its meta attributes, such as `target-role`, `is-managed` and `resource-stickiness`: exactly these.
-        pub meta: IndexMap<String, Word>,
-        /// More sets of them by their ids, each with `values`, and with a `rule` or `score`.
-        pub meta_set: Tables,
-        /// Sets of other elements that count here, too, by their ids.
-        pub meta_from: Vec<String>,
-        /// Resources of the cluster that this may stop or move, beside those that it names itself; `*` for all. A change that
-        /// would stop anything else, or fence a node, is refused in the plan already.
-        [how] pub may_stop: Vec<String>,
-    }
+    } [description passed_params meta may_stop]
 }
 
 /// The type `pcmk_bundle`.

@@ -1,23 +1,15 @@
 //! `pcmk_colocation`: resources that run together, or apart.
 
-use indexmap::IndexMap;
-use keel_engine::value::Value;
-
+use super::PacemakerType;
 use super::declared::Keeps;
 use super::shape::{Part, RESOURCE_SET, Shape, Tag};
 use super::word::Plain;
-use super::{PacemakerType, Tables};
-use crate::ensure::Ensure;
 
-keel_engine::attributes! {
+super::element::element! {
     /// A resource of a Pacemaker cluster that runs where another one runs, or never there.
     ///
     ///     pcmk_colocation vip-with-db rsc=vip with_rsc=db-clone with_rsc_role=Promoted score=INFINITY
-    pub struct Colocation: "pcmk_colocation" {
-        /// Its id in the cluster.
-        [title] pub id: String,
-        /// Whether it is there.
-        pub ensure: Ensure = Ensure::Present,
+    pub struct Colocation: "pcmk_colocation" [id] {
         /// The resource that goes where the other is.
         pub rsc: Option<Plain>,
         /// The other one.
@@ -36,15 +28,7 @@ keel_engine::attributes! {
         pub rsc_instance: Option<Plain>,
         /// Which instance of a clone is the other.
         pub with_rsc_instance: Option<Plain>,
-        /// Sets of resources instead of single ones, in their order, each by any name: `resources`, `sequential`, `require_all`,
-        /// `action`, `role`, `score`.
-        pub set: Tables,
-        /// When it holds: a `rule`.
-        pub lifetime: Option<IndexMap<String, Value>>,
-        /// Resources of the cluster that this may stop or move, beside those that it names itself; `*` for all. A change that
-        /// would stop anything else, or fence a node, is refused in the plan already.
-        [how] pub may_stop: Vec<String>,
-    }
+    } [resource_sets lifetime may_stop]
 }
 
 /// The type `pcmk_colocation`.

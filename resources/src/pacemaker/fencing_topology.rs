@@ -4,19 +4,14 @@ use super::PacemakerType;
 use super::declared::Keeps;
 use super::shape::{Part, Shape, Tag};
 use super::word::Plain;
-use crate::ensure::Ensure;
 
-keel_engine::attributes! {
+super::element::element! {
     /// A level of a Pacemaker cluster's fencing: the devices that fence a node together; the next level is tried when they fail.
     ///
     ///     pcmk_fencing_topology n1-power target=n1 index=1 {
     ///         devices n1-ipmi
     ///     }
-    pub struct FencingLevel: "pcmk_fencing_topology" {
-        /// Its id in the cluster.
-        [title] pub id: String,
-        /// Whether it is there.
-        pub ensure: Ensure = Ensure::Present,
+    pub struct FencingLevel: "pcmk_fencing_topology" [id] {
         /// The node.
         pub target: Option<Plain>,
         /// A pattern of nodes instead.
@@ -29,7 +24,7 @@ keel_engine::attributes! {
         pub index: Plain,
         /// The devices, all of which have to succeed.
         pub devices: Vec<String>,
-    }
+    } []
 }
 
 /// The type `pcmk_fencing_topology`.

@@ -1,15 +1,13 @@
 //! `pcmk_location`: where a resource runs.
 
-use indexmap::IndexMap;
 use keel_engine::value::Value;
 
+use super::PacemakerType;
 use super::declared::Keeps;
 use super::shape::{Part, RESOURCE_SET, Shape, Tag};
 use super::word::Plain;
-use super::{PacemakerType, Tables};
-use crate::ensure::Ensure;
 
-keel_engine::attributes! {
+super::element::element! {
     /// On which nodes a resource of a Pacemaker cluster runs, and on which not.
     ///
     /// A rule speaks of nodes and times: `#uname eq n1`, `pingd number:gte 100`, `defined rack`, `date gt start=2026-01-01`,
@@ -19,11 +17,7 @@ keel_engine::attributes! {
     ///     pcmk_location vip-needs-network rsc=vip {
     ///         rule score="-INFINITY" expression="not_defined pingd or pingd number:lte 0"
     ///     }
-    pub struct Location: "pcmk_location" {
-        /// Its id in the cluster.
-        [title] pub id: String,
-        /// Whether it is there.
-        pub ensure: Ensure = Ensure::Present,
+    pub struct Location: "pcmk_location" [id] {
         /// The resource.
         pub rsc: Option<Plain>,
         /// A pattern of resources instead of one.
@@ -39,15 +33,7 @@ keel_engine::attributes! {
         /// Instead of node and score: a table with `expression`, and `score` or `score_attribute`, and `role`; or several
         /// such tables, by any names.
         pub rule: Option<Value>,
-        /// Sets of resources instead of single ones, in their order, each by any name: `resources`, `sequential`, `require_all`,
-        /// `action`, `role`, `score`.
-        pub set: Tables,
-        /// When it holds: a `rule`.
-        pub lifetime: Option<IndexMap<String, Value>>,
-        /// Resources of the cluster that this may stop or move, beside those that it names itself; `*` for all. A change that
-        /// would stop anything else, or fence a node, is refused in the plan already.
-        [how] pub may_stop: Vec<String>,
-    }
+    } [resource_sets lifetime may_stop]
 }
 
 /// The type `pcmk_location`.

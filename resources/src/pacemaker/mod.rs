@@ -16,6 +16,7 @@ pub mod colocation;
 mod declared;
 mod describe;
 mod door;
+mod element;
 pub mod fencing_topology;
 mod foresight;
 pub mod group;

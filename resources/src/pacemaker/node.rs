@@ -4,13 +4,13 @@ use super::PacemakerType;
 use super::declared::Keeps;
 use super::word::Plain;
 
-keel_engine::attributes! {
+super::element::element! {
     /// A node of a Pacemaker cluster: whether it runs anything, and whether the cluster looks after it.
     ///
     /// What is not given stays as it is. Nodes come into a cluster by joining it; one with an `id` is made known before.
     ///
     ///     pcmk_node n1 standby=#false maintenance=#false
-    pub struct ClusterNode: "pcmk_node" {
+    pub struct ClusterNode: "pcmk_node" [] {
         /// Its name.
         [title] pub uname: String,
         /// Its number, the nodeid of corosync.conf.
@@ -25,10 +25,7 @@ keel_engine::attributes! {
         pub standby: Option<Plain>,
         /// Whether the cluster leaves alone what runs on it.
         pub maintenance: Option<Plain>,
-        /// Resources of the cluster that this may stop or move, beside those that it names itself; `*` for all. A change that
-        /// would stop anything else, or fence a node, is refused in the plan already.
-        [how] pub may_stop: Vec<String>,
-    }
+    } [may_stop]
 }
 
 /// The type `pcmk_node`.

@@ -1,15 +1,11 @@
 //! `pcmk_order`: what starts before what.
 
-use indexmap::IndexMap;
-use keel_engine::value::Value;
-
+use super::PacemakerType;
 use super::declared::Keeps;
 use super::shape::{Part, RESOURCE_SET, Shape, Tag};
 use super::word::Plain;
-use super::{PacemakerType, Tables};
-use crate::ensure::Ensure;
 
-keel_engine::attributes! {
+super::element::element! {
     /// A resource of a Pacemaker cluster that does something before another one does.
     ///
     ///     pcmk_order db-before-vip first=db-clone first_action=promote then=vip then_action=start kind=Mandatory
@@ -20,11 +16,7 @@ keel_engine::attributes! {
     ///         }
     ///         set services { resources web mail }
     ///     }
-    pub struct Order: "pcmk_order" {
-        /// Its id in the cluster.
-        [title] pub id: String,
-        /// Whether it is there.
-        pub ensure: Ensure = Ensure::Present,
+    pub struct Order: "pcmk_order" [id] {
         /// The resource that goes first.
         pub first: Option<Plain>,
         /// The one that follows.
@@ -45,15 +37,7 @@ keel_engine::attributes! {
         pub first_instance: Option<Plain>,
         /// Which instance of a clone is the other.
         pub then_instance: Option<Plain>,
-        /// Sets of resources instead of single ones, in their order, each by any name: `resources`, `sequential`, `require_all`,
-        /// `action`, `role`, `score`.
-        pub set: Tables,
-        /// When it holds: a `rule`.
-        pub lifetime: Option<IndexMap<String, Value>>,
-        /// Resources of the cluster that this may stop or move, beside those that it names itself; `*` for all. A change that
-        /// would stop anything else, or fence a node, is refused in the plan already.
-        [how] pub may_stop: Vec<String>,
-    }
+    } [resource_sets lifetime may_stop]
 }
 
 /// The type `pcmk_order`.

@@ -3,22 +3,17 @@
 use super::PacemakerType;
 use super::declared::Keeps;
 use super::shape::{Part, Shape, Tag};
-use crate::ensure::Ensure;
 
-keel_engine::attributes! {
+super::element::element! {
     /// A name for several things of a Pacemaker cluster; constraints may name it in their place.
     ///
     ///     pcmk_tag addresses {
     ///         resources vip-1 vip-2
     ///     }
-    pub struct TagOf: "pcmk_tag" {
-        /// Its id in the cluster.
-        [title] pub id: String,
-        /// Whether it is there.
-        pub ensure: Ensure = Ensure::Present,
+    pub struct TagOf: "pcmk_tag" [id] {
         /// What it stands for, by id.
         pub resources: Vec<String>,
-    }
+    } []
 }
 
 /// The type `pcmk_tag`.

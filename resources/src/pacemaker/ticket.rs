@@ -1,20 +1,15 @@
 //! `pcmk_ticket`: what a site may run.
 
+use super::PacemakerType;
 use super::declared::Keeps;
 use super::shape::{Part, RESOURCE_SET, Shape, Tag};
 use super::word::Plain;
-use super::{PacemakerType, Tables};
-use crate::ensure::Ensure;
 
-keel_engine::attributes! {
+super::element::element! {
     /// What a Pacemaker cluster may run only as long as its site has a ticket.
     ///
     ///     pcmk_ticket db-needs-ticket ticket=site-a rsc=db loss_policy=stop
-    pub struct Ticket: "pcmk_ticket" {
-        /// Its id in the cluster.
-        [title] pub id: String,
-        /// Whether it is there.
-        pub ensure: Ensure = Ensure::Present,
+    pub struct Ticket: "pcmk_ticket" [id] {
         /// The ticket.
         pub ticket: Plain,
         /// The resource.
@@ -23,13 +18,7 @@ keel_engine::attributes! {
         pub rsc_role: Option<Plain>,
         /// What happens when the ticket is lost: `stop`, `demote`, `fence`, `freeze`.
         pub loss_policy: Option<Plain>,
-        /// Sets of resources instead of single ones, in their order, each by any name: `resources`, `sequential`, `require_all`,
-        /// `action`, `role`, `score`.
-        pub set: Tables,
-        /// Resources of the cluster that this may stop or move, beside those that it names itself; `*` for all. A change that
-        /// would stop anything else, or fence a node, is refused in the plan already.
-        [how] pub may_stop: Vec<String>,
-    }
+    } [resource_sets may_stop]
 }
 
 /// The type `pcmk_ticket`.
