@@ -9,6 +9,7 @@ use keel_engine::resource::Failure;
 use super::cib::{Cib, is_resource};
 use super::declared::{Declared, What};
 use super::door::Door;
+use super::member_node::is_mode;
 use super::merge::merge;
 use super::references;
 use super::simulation::Action;
@@ -91,7 +92,7 @@ fn is_asked_for(action: &Action, declared: &[&Declared], touched: &[BTreeSet<Str
         let on_node = |uname: &str| place.split_whitespace().any(|word| word == uname);
         let by_node = match &declared.what {
             What::Node(node) => on_node(&node.uname),
-            What::Setting(setting) => setting.node.as_deref().is_some_and(on_node),
+            What::Setting(setting) => is_mode(setting) && setting.node.as_deref().is_some_and(on_node),
             What::Element { .. } => false,
         };
         touched.contains(resource) || by_node || declared.may_stop.iter().any(|word| word == "*" || word == resource)
@@ -131,5 +132,32 @@ fn add_relatives(top: &Node, names: &mut BTreeSet<String>) {
     });
     if parts.iter().any(|part| names.contains(part)) {
         names.extend(parts);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keel_engine::value::{Map, Value};
+
+    use super::*;
+    use crate::pacemaker::TYPES;
+
+    #[test]
+    fn only_what_takes_a_node_out_asks_for_stops_there() {
+        let action = Action::Resource { verb: "stop".to_owned(), resource: "vip".to_owned(), place: "on n1".to_owned() };
+        let is_asked_for = |type_name: &str, title: &str, attributes: &[(&str, Value)]| {
+            let kind = TYPES.iter().find(|kind| kind.name == type_name).unwrap();
+            let attributes: Map = attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            let declared = Declared::read(&kind.keeps, title, &attributes).unwrap_or_else(|wrong| panic!("{}", wrong.len()));
+            super::is_asked_for(&action, &[&declared], &[BTreeSet::new()])
+        };
+        let of = |node: &str, value: &str| vec![("node", Value::from(node)), ("value", Value::from(value))];
+        assert!(is_asked_for("pcmk_node_attribute", "standby", &of("n1", "on")));
+        assert!(is_asked_for("pcmk_node_attribute", "maintenance", &of("n1", "true")));
+        assert!(!is_asked_for("pcmk_node_attribute", "standby", &of("n2", "on")));
+        assert!(!is_asked_for("pcmk_node_attribute", "rack", &of("n1", "b")));
+        let offered = [of("n1", "1024"), vec![("utilization", Value::Bool(true))]].concat();
+        assert!(!is_asked_for("pcmk_node_attribute", "standby", &offered));
+        assert!(is_asked_for("pcmk_node", "n1", &[("standby", Value::Bool(true))]));
     }
 }

@@ -15,6 +15,12 @@ pub(super) const ATTRIBUTES: Drawer = Drawer { section: "nodes", tag: "instance_
 
 /// The attributes of a node that are words of `pcmk_node`.
 pub(super) const MODES: [&str; 2] = ["standby", "maintenance"];
+
+/// Whether a setting says of a node that nothing runs there, or that nobody looks after it.
+pub(super) fn is_mode(setting: &Setting) -> bool {
+    setting.drawer.tag == ATTRIBUTES.tag && MODES.contains(&setting.name.as_str())
+}
+
 /// What the entry itself may say.
 const OWN: [&str; 4] = ["id", "type", "description", "score"];
 
