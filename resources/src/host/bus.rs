@@ -120,6 +120,15 @@ impl Bus {
         }
     }
 
+    /// The jobs of services that systemd has not ended yet, such as `restart mariadb.service`.
+    ///
+    /// # Errors
+    /// systemd's own words.
+    pub fn service_jobs(&self) -> Result<Vec<String>, Failure> {
+        let jobs: Vec<(u32, String, String, String, OwnedObjectPath, OwnedObjectPath)> = self.call("ListJobs", &())?;
+        Ok(jobs.into_iter().filter(|job| job.1.ends_with(".service")).map(|job| format!("{} {}", job.2, job.1)).collect())
+    }
+
     async fn job(&self, method: &str, unit: &str) -> zbus::Result<String> {
         let rule = MatchRule::builder().msg_type(Type::Signal).path(MANAGER_PATH).interface(MANAGER).member("JobRemoved").build()?;
         let mut endings = MessageStream::for_match_rule(rule, &self.connection, Some(ENDINGS_MAX)).await?;

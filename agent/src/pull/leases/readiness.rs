@@ -8,7 +8,7 @@ use keel_engine::attributes::Attributes;
 use keel_engine::catalog::Resource;
 use keel_engine::guard::Readiness;
 use keel_engine::protocol::leases::REASON_MAX;
-use keel_engine::resource::AnyType;
+use keel_engine::resource::{AnyType, Failure};
 use keel_engine::value::Map;
 use keel_resources::host::{Host, left_by};
 use keel_resources::wait::{Wait, WaitType};
@@ -35,14 +35,29 @@ pub fn look(root: &Path, guard: &str, ready: &Map) -> Readiness {
     }
 }
 
-/// Looks once at the host as who may hold the lease: while a command goes on of a run that was killed, whatever the checks
-/// find may be over in a moment.
+/// Looks once at the host as who may hold the lease: while something goes on that a killed run began, a command or a job of
+/// systemd, whatever the checks find may be over in a moment.
 pub fn look_at_holder(root: &Path, guard: &str, promise: &Promise) -> Readiness {
-    let earlier = promise.runs.iter().filter(|run| **run != std::process::id());
-    match earlier.flat_map(|run| left_by(*run)).next() {
-        Some(process) => not_ready(format!("a command goes on that a run began which was killed (process {process})")),
-        None => look(root, guard, &promise.ready),
+    let killed: Vec<u32> = promise.runs.iter().copied().filter(|run| *run != std::process::id()).collect();
+    if killed.is_empty() {
+        return look(root, guard, &promise.ready);
     }
+    if let Some(process) = killed.into_iter().flat_map(left_by).next() {
+        return not_ready(format!("a command goes on that a run began which was killed (process {process})"));
+    }
+    match jobs(&Host::new(root)) {
+        Ok(jobs) if jobs.is_empty() => look(root, guard, &promise.ready),
+        Ok(jobs) => not_ready(format!("a run was killed, and systemd is not through with: {}", jobs.join(", "))),
+        Err(failure) => not_ready(format!("a run was killed, and systemd does not say what it asked for: {}", failure.message)),
+    }
+}
+
+/// What systemd has yet to do with services; nothing where there is no systemd.
+fn jobs(host: &Host) -> Result<Vec<String>, Failure> {
+    if !host.is_machine() || !Path::new("/run/systemd/system").exists() {
+        return Ok(Vec::new());
+    }
+    host.bus()?.service_jobs()
 }
 
 /// Not ready, with as much of the reason as the server takes.
