@@ -18,6 +18,8 @@ const FLAG: &str = "_WSREP_NEW_CLUSTER";
 const KEPT: &str = "/var/lib/keel-galera";
 /// What is forgotten with the machine's next start.
 const STATE: &str = "/run/keel-galera";
+/// The file of settings that the server started with: its unit keeps it, see the module.
+pub(super) const STARTED: &str = "/run/keel-galera/started";
 /// Where the server keeps how far its data goes.
 const GRASTATE: &str = "/var/lib/mysql/grastate.dat";
 

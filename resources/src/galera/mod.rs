@@ -10,25 +10,25 @@ mod members;
 mod report;
 mod settings;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 use keel_engine::attributes::{AttributeError, Span};
 use keel_engine::catalog::Effect;
-use keel_engine::change::Change;
+use keel_engine::change::{Change, Shown};
 use keel_engine::footprint::Footprint;
 use keel_engine::resource::{Disruption, Failure, Nature, ObserveError, PlannedRefresh, Refreshed, ResourceType, Work};
+use keel_engine::text::Text;
 
 use crate::host::Host;
 use crate::host::attend::pause;
 use crate::host::statement::Statement;
 use crate::mysql::SERVER;
 use crate::mysql::variable_value::{QUERY, Variable};
-use acts::{Acts, UNIT};
+use acts::{Acts, STARTED, UNIT};
 use decide::{Quorum, Reports, Step, Turn};
 use report::Process;
-use settings::{Class, Difference};
+use settings::{Owing, Remedy, Running};
 
 /// How long to wait between two looks.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -42,9 +42,10 @@ keel_engine::attributes! {
     /// answer, data of different clusters, marks that contradict each other) nothing is started, and the report says why.
     /// A start that begins a cluster leaves nothing behind that could make another one do so.
     ///
-    /// A notification brings a changed file of settings into effect. What can change while the server runs is set. Anything
-    /// else restarts MariaDB here, and only while all other members answer and are synced: one at a time, also where all
-    /// agents run at once.
+    /// A notification with `effect=reload` brings a changed file of settings into effect. Where it is enough to set what can
+    /// change while the server runs, that is done; anything else in the file that the server did not start with restarts
+    /// MariaDB here, as a notification without `effect` always does. That happens only while all other members answer and
+    /// are synced: one at a time, also where all agents run at once.
     ///
     ///     galera_cluster shop member=db-1 {
     ///         members {
@@ -52,6 +53,7 @@ keel_engine::attributes! {
     ///             db-2 "10.0.0.2"
     ///             db-3 "10.0.0.3"
     ///         }
+    ///         content "[mysqld]\nwsrep_on = ON\nwsrep_cluster_name = shop\nwsrep_cluster_address = gcomm://10.0.0.1,10.0.0.2,10.0.0.3\n"
     ///     }
     pub struct GaleraCluster: "galera_cluster" {
         /// The cluster's name.
@@ -60,9 +62,11 @@ keel_engine::attributes! {
         pub members: IndexMap<String, String>,
         /// Which of them this host is.
         pub member: String,
-        /// Settings of the server, as its file has them.
+        /// The text of its file of settings, `/etc/mysql/mariadb.conf.d/70-galera.cnf`, which another resource writes.
+        pub content: Text,
+        /// Which settings in it are set while the server runs, where that can be done.
         pub settings: IndexMap<String, String>,
-        /// Options of Galera itself, as the file has them.
+        /// Likewise the options of Galera itself.
         pub provider_options: IndexMap<String, String>,
         /// The port on which members say how they are.
         pub report_port: u32 = 4569,
@@ -106,8 +110,8 @@ pub struct Observed {
     step: Step,
     state: &'static str,
     runs: bool,
-    /// The settings that it runs without.
-    differing: Vec<Difference>,
+    /// Where it runs without what its file says; none where it cannot be asked now.
+    owing: Option<Owing>,
 }
 
 /// The type `galera_cluster`.
@@ -147,28 +151,36 @@ impl ResourceType for GaleraClusterType {
         Nature { refreshable: true, ..Nature::default() }
     }
 
-    fn plan_refresh(&self, _desired: &GaleraCluster, observed: &Observed, _effect: Effect, made: &[Change]) -> PlannedRefresh {
-        if made.iter().any(|change| change.attribute == "member") {
+    fn plan_refresh(&self, _desired: &GaleraCluster, observed: &Observed, effect: Effect, made: &[Change]) -> PlannedRefresh {
+        if is_started_by(made) {
             return PlannedRefresh::NotNeeded("this run starts it");
         }
         if !observed.runs {
             return PlannedRefresh::NotNeeded("it does not run");
         }
-        PlannedRefresh::Due(match settings::class(&observed.differing) {
-            Class::Now => "set what differs",
-            Class::Restart => "restart, while all others are synced",
-        })
+        match (effect, observed.owing.as_ref().map(Owing::remedy)) {
+            (Effect::Reload, Some(Remedy::Nothing)) => PlannedRefresh::NotNeeded("it runs with what its file says"),
+            (Effect::Reload, Some(Remedy::Set)) => PlannedRefresh::Due("set what differs"),
+            (Effect::Reload, None) => PlannedRefresh::Due("set what differs, or restart where that is not enough"),
+            (Effect::Reload, Some(Remedy::Restart)) | (Effect::Restart, _) => PlannedRefresh::Due("restart, while all others are synced"),
+        }
     }
 
-    fn refresh(&self, host: &Host, desired: &GaleraCluster, _effect: Effect, made: &[Change]) -> Result<Refreshed, Failure> {
-        if made.iter().any(|change| change.attribute == "member") {
+    fn refresh(&self, host: &Host, desired: &GaleraCluster, effect: Effect, made: &[Change]) -> Result<Refreshed, Failure> {
+        if is_started_by(made) {
             return Ok(Refreshed::NotNeeded("this run starts it"));
         }
-        let differing = differing(host, desired).map_err(|error| error.failure().clone())?;
-        if settings::class(&differing) == Class::Now {
-            let sql = host.sql(None).map_err(|error| error.failure().clone())?;
-            differing.iter().try_for_each(|difference| sql.run(&difference.statement()))?;
-            return Ok(Refreshed::Done("set while it runs"));
+        if effect == Effect::Reload {
+            let owing = owing(host, desired).map_err(|error| error.failure().clone())?;
+            match owing.remedy() {
+                Remedy::Nothing => return Ok(Refreshed::NotNeeded("it runs with what its file says")),
+                Remedy::Set => {
+                    let sql = host.sql(None).map_err(|error| error.failure().clone())?;
+                    owing.set.iter().try_for_each(|difference| sql.run(&difference.statement()))?;
+                    return Ok(Refreshed::Done("set while it runs"));
+                }
+                Remedy::Restart => {}
+            }
         }
         let acts = desired.acts(host);
         let restarted = restart(desired, &acts);
@@ -177,13 +189,25 @@ impl ResourceType for GaleraClusterType {
     }
 
     fn warning(&self, desired: &GaleraCluster, observed: &Observed) -> Option<String> {
-        let names: Vec<&str> = observed.differing.iter().map(|difference| difference.name.as_str()).collect();
+        let names: Vec<&str> = observed.owing.as_ref()?.names().into_iter().collect();
         (!names.is_empty())
             .then(|| format!("member {} of {} runs without what its file says of {}", desired.member, desired.name, names.join(", ")))
     }
 
     fn disruption(&self, _changes: &[Change], refresh: Option<Effect>) -> Option<Disruption> {
         refresh.map(|_| Disruption::Restart)
+    }
+
+    /// Nobody notices what is set while the server runs.
+    fn disrupts(
+        &self,
+        host: &Host,
+        desired: &GaleraCluster,
+        changes: &[Change],
+        refresh: Option<Effect>,
+    ) -> Result<Option<Disruption>, Failure> {
+        let is_noticed = || refresh != Some(Effect::Reload) || owing(host, desired).map_or(true, |owing| owing.remedy() == Remedy::Restart);
+        Ok(self.disruption(changes, refresh).filter(|_| is_noticed()))
     }
 
     fn footprint(&self, desired: &GaleraCluster) -> Footprint {
@@ -210,18 +234,25 @@ fn observe(host: &Host, desired: &GaleraCluster) -> Result<Observed, ObserveErro
     if let Step::Refuse(why) = step {
         return Err(refused(&why).into());
     }
-    let differing = if report.is_synced() { differing(host, desired)? } else { Vec::new() };
-    Ok(Observed { step, state: report.state(), runs: report.process == Process::Running, differing })
+    let owing = report.is_synced().then(|| owing(host, desired)).transpose()?;
+    Ok(Observed { step, state: report.state(), runs: report.process != Process::Stopped, owing })
 }
 
-/// The settings that the server here runs without.
-fn differing(host: &Host, desired: &GaleraCluster) -> Result<Vec<Difference>, ObserveError> {
+/// Whether the server started after everything that notifies this member: it did not run when it was looked at last,
+/// which was behind all of that. One that was about to join, or another one copied from it, may have read an older file.
+fn is_started_by(made: &[Change]) -> bool {
+    let was_down = |change: &Change| ["stopped", "alone"].map(Shown::from).contains(&change.before);
+    made.iter().any(|change| change.attribute == "member" && was_down(change))
+}
+
+/// Where the server here runs without what its file says.
+fn owing(host: &Host, desired: &GaleraCluster) -> Result<Owing, ObserveError> {
     let rows = host.sql(None)?.rows(&Statement::new(QUERY))?;
-    let variables: BTreeMap<String, Variable> = rows.iter().map(Variable::read).map(|variable| (variable.name.clone(), variable)).collect();
-    let running = variables.get("wsrep_provider_options").and_then(|options| options.value.clone()).unwrap_or_default();
-    let mut found = settings::of_server(&desired.settings, &variables);
-    found.extend(settings::of_provider(&desired.provider_options, &running));
-    Ok(found)
+    let variables = rows.iter().map(Variable::read).map(|variable| (variable.name.clone(), variable)).collect();
+    let content = desired.content.bytes(host.contents()).map_err(Failure::new)?;
+    let started = host.read_text(STARTED)?;
+    let running = Running { variables };
+    Ok(Owing::find(&desired.settings, &desired.provider_options, &String::from_utf8_lossy(&content), started.as_deref(), &running))
 }
 
 fn refused(why: &str) -> Failure {
@@ -303,6 +334,13 @@ mod tests {
         Value::Map(entries.iter().map(|(name, address)| ((*name).to_owned(), Value::from(*address))).collect::<Map>())
     }
 
+    fn declared() -> GaleraCluster {
+        let attributes =
+            [("members", members(&[("n1", "10.0.0.1")])), ("member", Value::from("n1")), ("content", Value::from("[mysqld]\n"))];
+        let map = attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        <GaleraCluster as keel_engine::attributes::Attributes>::from_attributes("shop", &map).unwrap()
+    }
+
     #[test]
     fn members_are_checked() {
         let three = members(&[("n1", "10.0.0.1"), ("n2", "10.0.0.2")]);
@@ -313,6 +351,7 @@ mod tests {
             (vec![("members", three.clone()), ("member", Value::from("n1")), ("report_port", Value::Int(0))], "is no port"),
             (vec![("members", three)], "member"),
         ] {
+            let attributes = [attributes, vec![("content", Value::from(""))]].concat();
             let said = Trial::refuses::<GaleraClusterType>("shop", &attributes);
             assert!(said.contains(wrong), "{said}");
         }
@@ -321,12 +360,9 @@ mod tests {
     #[test]
     fn a_plan_says_what_comes_first() {
         let changes = |step: Step| {
-            let observed = Observed { step, state: "stopped", runs: false, differing: Vec::new() };
-            let attributes = [("members", members(&[("n1", "10.0.0.1")])), ("member", Value::from("n1"))];
-            let map = attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            let desired = <GaleraCluster as keel_engine::attributes::Attributes>::from_attributes("shop", &map).unwrap();
+            let observed = Observed { step, state: "stopped", runs: false, owing: None };
             GaleraClusterType
-                .diff(&desired, &observed)
+                .diff(&declared(), &observed)
                 .iter()
                 .map(|change| format!("{}: {} -> {}", change.attribute, change.before.summary(), change.after.summary()))
                 .collect::<Vec<_>>()
@@ -335,5 +371,32 @@ mod tests {
         assert_eq!(changes(Step::Bootstrap), ["member: stopped -> synced, as the first of a new cluster"]);
         assert_eq!(changes(Step::Wait("n1 begins the cluster".to_owned())), ["member: stopped -> synced, later: n1 begins the cluster"]);
         assert_eq!(changes(Step::ClearFlag), ["bootstrap_flag: set -> absent"]);
+    }
+
+    #[test]
+    fn who_ran_when_its_settings_changed_is_owed_their_effect_also_where_it_was_not_synced() {
+        let observed = |state, owing| Observed { step: Step::Settled, state, runs: state != "stopped", owing };
+        let planned = |effect, observed: &Observed, was: Option<&str>| {
+            let made: Vec<Change> = was.map(|was| Change::update("member", was, "synced")).into_iter().collect();
+            GaleraClusterType.plan_refresh(&declared(), observed, effect, &made)
+        };
+        let late = Owing { restart: ["bind_address".to_owned()].into(), ..Owing::default() };
+        let (well, late) = (observed("synced", Some(Owing::default())), observed("synced", Some(late)));
+        let restart = PlannedRefresh::Due("restart, while all others are synced");
+        for was in ["stopped", "alone"] {
+            assert_eq!(planned(Effect::Reload, &late, Some(was)), PlannedRefresh::NotNeeded("this run starts it"));
+        }
+        for was in ["joining", "a donor", "starting or stopping", "cut off", "not answering"] {
+            assert_eq!(planned(Effect::Reload, &late, Some(was)), restart, "{was}");
+        }
+        assert_eq!(planned(Effect::Reload, &late, None), restart);
+        assert_eq!(planned(Effect::Reload, &well, None), PlannedRefresh::NotNeeded("it runs with what its file says"));
+        assert_eq!(planned(Effect::Restart, &well, None), restart);
+        for state in ["a donor", "starting or stopping"] {
+            assert!(matches!(planned(Effect::Reload, &observed(state, None), None), PlannedRefresh::Due(_)), "{state}");
+        }
+        assert_eq!(planned(Effect::Reload, &observed("stopped", None), None), PlannedRefresh::NotNeeded("it does not run"));
+        assert!(GaleraClusterType.warning(&declared(), &late).is_some_and(|said| said.ends_with("its file says of bind_address")));
+        assert_eq!(GaleraClusterType.warning(&declared(), &well), None);
     }
 }

@@ -150,6 +150,7 @@ impl Report {
             (Process::Running, None) => "not answering",
             (Process::Running, Some(answers)) if !answers.is_member => "alone",
             (Process::Running, Some(_)) if self.is_synced() => "synced",
+            (Process::Running, Some(answers)) if self.is_in_primary() && answers.local_state == 2 => "a donor",
             (Process::Running, Some(_)) if self.is_in_primary() => "joining",
             (Process::Running, Some(_)) => "cut off",
         }

@@ -1,5 +1,7 @@
 //! Option files of MariaDB: values read from and written into their sections, everything else left as it is.
 
+use std::collections::BTreeMap;
+
 /// The value of an option in any of these sections; the last one counts, as it does for the server. An option
 /// without a value is on, which is the empty text.
 pub(crate) fn value(text: &str, sections: &[&str], name: &str) -> Option<String> {
@@ -13,6 +15,15 @@ pub(crate) fn value(text: &str, sections: &[&str], name: &str) -> Option<String>
         }
     }
     found
+}
+
+/// All options of a text, whatever sections they are in, under one spelling of their names; the last of each counts.
+pub(crate) fn options(text: &str) -> BTreeMap<String, String> {
+    let of_line = |line| match Line::of(line) {
+        Line::Option(name, value) => Some((canonical(name), plain(value))),
+        Line::Section(_) | Line::Other => None,
+    };
+    text.lines().filter_map(of_line).collect()
 }
 
 /// The text with an option of a section set, in its place if it has one; a second place goes.
@@ -79,10 +90,13 @@ impl<'l> Line<'l> {
     }
 }
 
-/// Dashes and underscores mean the same in the names of options.
 fn same_name(one: &str, other: &str) -> bool {
-    let canonical = |name: &str| name.replace('-', "_").to_ascii_lowercase();
     canonical(one) == canonical(other)
+}
+
+/// The name of an option: dashes and underscores mean the same in it.
+pub(crate) fn canonical(name: &str) -> String {
+    name.replace('-', "_").to_ascii_lowercase()
 }
 
 /// A value without its quotes, its escapes and the comment behind it.
@@ -131,6 +145,14 @@ mod tests {
         assert_eq!(value(FILE, &["client", "mysql"], "password").as_deref(), Some("x#y"));
         assert_eq!(value(FILE, &["mysqld"], "user"), None);
         assert_eq!(value("[mysqld]\na=1\n[other]\na=2\n[mysqld]\na=3\n", &["mysqld"], "a").as_deref(), Some("3"));
+    }
+
+    #[test]
+    fn all_options_are_read_under_one_spelling() {
+        let found = options(FILE);
+        let of = |name: &str| found.get(name).map(String::as_str);
+        assert_eq!((of("max_connections"), of("skip_name_resolve"), of("password")), (Some("100"), Some(""), Some("x#y")));
+        assert_eq!(found.len(), 5);
     }
 
     #[test]
