@@ -10,6 +10,7 @@ mod agent_rounds;
 mod editor;
 mod examples;
 mod faults;
+mod galera_journal;
 mod guard_turns;
 mod host;
 mod lab_app;
