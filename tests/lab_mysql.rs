@@ -58,7 +58,8 @@ fn lab_a_primary_and_its_replica_hold_what_a_shop_needs() {
     what_is_there_can_be_kept(primary);
     what_nobody_declares_is_purged(primary);
     a_replica_mends_its_replication(replica);
-    the_replica_takes_over(&hosts);
+    the_roles_are_changed(&hosts);
+    the_replica_takes_over_from_one_that_is_lost(&hosts);
     for host in &hosts {
         host.sh(&format!("! grep -r {CANARY} /var/log /var/lib/keel /run/keel /etc/mysql /tmp 2>/dev/null"));
         host.sh(&format!("! journalctl --no-pager | grep {CANARY}"));
@@ -178,19 +179,68 @@ fn a_replica_mends_its_replication(replica: &Host<'_>) {
     replica.expect(2, &["apply", SITE]);
 }
 
-/// The other one is declared the primary: it takes over, and the old one comes back as its replica.
-fn the_replica_takes_over(hosts: &[Host<'_>; 2]) {
+/// Changes lines of the variables of both hosts.
+fn declare_primary(hosts: &[Host<'_>; 2], primary: &str, more: &str) {
     for host in hosts {
-        host.sh(&format!("rm {SITE}/manifests/more.kdl; sed -i 's/^primary = .*/primary = \"db-2\"/' {SITE}/inventory/groups/db.toml"));
+        let file = format!("{SITE}/inventory/groups/db.toml");
+        host.sh(&format!("sed -i -e '/^previous/d' -e 's/^primary = .*/primary = \"{primary}\"\\n{more}/' {file}"));
     }
+}
+
+/// A host that shall be the primary, and may not.
+#[track_caller]
+fn stays_a_replica(host: &Host<'_>, why: &str) {
+    for command in ["plan", "apply"] {
+        let said = host.keel(&[command, SITE]);
+        let text = format!("{}{}", said.stdout, said.stderr);
+        assert!(said.status & 4 != 0 && text.contains(why), "{command} ended with {}, and not because {why}:\n{text}", said.status);
+        assert!(!text.contains(CANARY), "a password shows:\n{text}");
+    }
+    assert_eq!(ask(host, "SELECT @@read_only"), "1");
+}
+
+/// The other one is declared the primary: it takes over once the old one takes no more writes, and not before.
+fn the_roles_are_changed(hosts: &[Host<'_>; 2]) {
+    hosts.iter().for_each(|host| drop(host.sh(&format!("rm {SITE}/manifests/more.kdl"))));
+    declare_primary(hosts, "db-2", "previous = \"db-1\"");
     let [old, new] = hosts;
-    old.sh("systemctl stop mariadb");
+    stays_a_replica(new, "its source 10.77.0.11:3306 still takes writes");
+    ask(new, "STOP SLAVE");
+    ask(old, "CREATE TABLE shop.t (id int); SET GLOBAL read_only = 1");
+    stays_a_replica(new, "has written up to");
+    ask(old, "SET GLOBAL read_only = 0");
+    ask(new, "START SLAVE");
+    old.expect(2, &["apply", SITE]);
     new.expect(2, &["apply", SITE]);
     assert_eq!(ask(new, "SELECT @@read_only"), "0");
-    ask(new, "CREATE TABLE shop.t (id int); INSERT INTO shop.t VALUES (7)");
-    // What it wrote itself is all in the new primary: it goes on from there.
-    old.sh(&format!("sed -i 's/role=replica /role=replica gtid=current_pos /' {SITE}/modules/mariadb/module.kdl"));
-    old.expect(2, &["apply", SITE]);
-    old.sh("for attempt in $(seq 100); do test \"$(mariadb -N -e 'SELECT id FROM shop.t' 2>/dev/null)\" = 7 && exit 0; sleep 0.2; done; exit 1");
+    ask(new, "INSERT INTO shop.t VALUES (7)");
+    until_written(old, "7");
     hosts.iter().for_each(|host| drop(host.expect(0, &["apply", SITE])));
+}
+
+#[track_caller]
+fn until_written(host: &Host<'_>, rows: &str) {
+    let look = "mariadb -N -e 'SELECT group_concat(id ORDER BY id) FROM shop.t' 2>/dev/null";
+    host.sh(&format!("for attempt in $(seq 100); do test \"$({look})\" = {rows} && exit 0; sleep 0.2; done; exit 1"));
+}
+
+/// The primary is gone with a write that nobody else has: somebody has to say so, and it does not come back with it.
+fn the_replica_takes_over_from_one_that_is_lost(hosts: &[Host<'_>; 2]) {
+    let [new, lost] = hosts;
+    ask(new, "STOP SLAVE");
+    ask(lost, "INSERT INTO shop.t VALUES (8)");
+    lost.sh("systemctl stop mariadb");
+    declare_primary(hosts, "db-1", "previous = \"db-2\"");
+    stays_a_replica(new, "its source 10.77.0.12:3306 cannot be asked whether it still takes writes");
+    declare_primary(hosts, "db-1", "previous = \"db-2\"\\nprevious_is_lost = true");
+    new.expect(2, &["apply", SITE]);
+    ask(new, "INSERT INTO shop.t VALUES (9)");
+    lost.sh("systemctl start mariadb");
+    let said = lost.keel(&["apply", SITE]);
+    let text = format!("{}{}", said.stdout, said.stderr);
+    assert!(said.status & 4 != 0 && text.contains("diverged"), "{}:\n{text}", said.status);
+    for (host, rows, read_only) in [(lost, "7,8", "1"), (new, "7,9", "0")] {
+        assert_eq!(ask(host, "SELECT group_concat(id ORDER BY id) FROM shop.t"), rows, "what only one of them has stays there");
+        assert_eq!(ask(host, "SELECT @@read_only"), read_only);
+    }
 }

@@ -16,6 +16,7 @@ pub mod replication;
 mod replication_status;
 #[cfg(test)]
 pub(crate) mod scratch_server;
+mod source;
 mod standing;
 pub mod user;
 mod user_entry;

@@ -10,8 +10,8 @@ use keel_engine::resource::{Failure, ObserveError, ResourceType, Work};
 use keel_engine::text::Text;
 use keel_engine::value::Value;
 
-use super::replication_status::{Status, kept_password};
-use super::{in_server, key, look, option_file, server};
+use super::replication_status::{Reached, Status, kept_password};
+use super::{in_server, key, look, option_file, server, source};
 use crate::host::Host;
 use crate::host::attend::pause;
 use crate::host::sql::Sql;
@@ -48,14 +48,21 @@ keel_engine::attributes! {
     ///
     /// A replica is read-only, also after its next start, and is not done before it receives and applies what its
     /// source writes. A server that has written something itself does not become a replica of another one unless its
-    /// manifest says from where it goes on: it would lose that, or end in conflicts. A replica becomes a primary once
-    /// it has applied all that it received.
+    /// manifest says from where it goes on: it would lose that, or end in conflicts.
     ///
     ///     mysql_replication db role=primary
     ///
     /// and on the other one:
     ///
     ///     mysql_replication db role=replica source_host="10.0.0.1" source_user=replica source_password=(secret)"db/replica"
+    ///
+    /// Two that take writes at once are never made: a replica becomes a primary once it has applied all that it received,
+    /// and once its source, which it asks as the account of the replication, takes no writes any more and has none that
+    /// it lacks. So a switch has two steps. The old primary is made a replica with `gtid=current_pos`: it takes no
+    /// more writes. Then the new one takes over; where its run came first, it is refused, and the next one goes on. The
+    /// new one should have logged what it took over (`log_slave_updates`), so that others can go on from it. A
+    /// source that does not answer, or lets nobody in, may still take writes from others: it is replaced only where
+    /// `lost_source` names it, once somebody made sure that it is off. What it did not send is lost.
     pub struct Replication: "mysql_replication" {
         /// What people call it.
         [title] pub name: String,
@@ -75,6 +82,9 @@ keel_engine::attributes! {
         pub gtid: Position = Position::Replicated,
         /// Where a new replica begins, such as `0-1-270`: the position of the copy that it was made of.
         pub gtid_position: Option<String>,
+        /// For a replica that becomes a primary: the source that is off for good, as the replica names it, and that need
+        /// not be asked. It says nothing of any other source, nor of one that answers.
+        [how] pub lost_source: Option<String>,
         /// Whether only the replication writes. Not given: a replica is read-only, a primary is not.
         pub read_only: Option<bool>,
         /// The name of the channel, where a replica has several sources.
@@ -96,6 +106,9 @@ keel_engine::attributes! {
         match desired.role {
             Role::Primary => errors.extend(of_replica.into_iter().filter(|(_, given)| *given).map(|(name, _)| AttributeError::new(name, "is for a replica"))),
             Role::Replica => {
+                if desired.lost_source.is_some() {
+                    errors.push(AttributeError::new("lost_source", "is for a primary"));
+                }
                 let missing = of_replica.into_iter().take(3).filter(|(_, given)| !given);
                 errors.extend(missing.map(|(name, _)| AttributeError::new(name, "is required for a replica and not given")));
             }
@@ -165,6 +178,7 @@ struct Server {
     read_only: bool,
     has_log: bool,
     folder: String,
+    number: u64,
     /// The last of its own writes, and of those that it took over.
     written: String,
     replicated: String,
@@ -173,7 +187,7 @@ struct Server {
 impl Server {
     fn read(sql: &Sql) -> Result<Self, Failure> {
         let rows = sql.rows(&Statement::new(
-            "SELECT @@GLOBAL.read_only AS read_only, @@GLOBAL.log_bin AS log_bin, @@GLOBAL.datadir AS datadir, \
+            "SELECT @@GLOBAL.read_only AS read_only, @@GLOBAL.log_bin AS log_bin, @@GLOBAL.datadir AS datadir, @@GLOBAL.server_id AS number, \
              @@GLOBAL.gtid_binlog_pos AS written, @@GLOBAL.gtid_slave_pos AS replicated",
         ))?;
         let row = rows.into_iter().next().unwrap_or_default();
@@ -183,32 +197,54 @@ impl Server {
             read_only: row.text("read_only") == "1",
             has_log: row.text("log_bin") == "1",
             folder: row.text("datadir").to_owned(),
+            number: row.text("number").parse().unwrap_or_default(),
             written: row.text("written").to_owned(),
             replicated: row.text("replicated").to_owned(),
         })
     }
 
     fn observe(&self, host: &Host, desired: &Replication) -> Result<Observed, ObserveError> {
-        let status = self.channels.iter().find(|(name, _)| name == desired.channel()).map(|(_, status)| status.clone());
+        let status = self.channel(desired).cloned();
         if let Some(failure) = self.refuse(desired, status.as_ref()) {
             return Err(failure);
         }
+        self.refuse_for_source(host, desired)?;
         let text = host.read_text(FILE)?;
         if text.is_none() {
             host.folders().expect_folder_of(FILE)?;
         }
+        Ok(Observed {
+            status,
+            password_fits: self.password(host, desired)?.map(|kept| kept == desired.password()),
+            read_only: self.read_only,
+            kept_read_only: text.and_then(|text| option_file::value(&text, &[SECTION], "read_only")),
+        })
+    }
+
+    fn channel(&self, desired: &Replication) -> Option<&Status> {
+        self.channels.iter().find(|(name, _)| name == desired.channel()).map(|(_, status)| status)
+    }
+
+    fn reached(&self) -> Reached<'_> {
+        Reached { server: self.number, written: &self.written, replicated: &self.replicated }
+    }
+
+    /// With which password it logs in at its source, as far as that is known: a server that was told a moment ago has not
+    /// written it yet where it keeps it in memory.
+    fn password(&self, host: &Host, desired: &Replication) -> Result<Option<String>, Failure> {
         let name = match desired.channel() {
             "" => "master.info".to_owned(),
             channel => format!("master-{channel}.info"),
         };
-        // A server that was told a moment ago has not written it yet where it keeps it in memory.
         let kept = host.read_text(format!("{}/{name}", self.folder.trim_end_matches('/')))?;
-        Ok(Observed {
-            status,
-            password_fits: kept.as_deref().and_then(kept_password).map(|kept| kept == desired.password()),
-            read_only: self.read_only,
-            kept_read_only: text.and_then(|text| option_file::value(&text, &[SECTION], "read_only")),
-        })
+        Ok(kept.as_deref().and_then(kept_password).map(str::to_owned))
+    }
+
+    /// Asks the source of one that shall be a primary whether it may be one.
+    fn refuse_for_source(&self, host: &Host, desired: &Replication) -> Result<(), Failure> {
+        let Some(status) = self.channel(desired).filter(|_| desired.role == Role::Primary) else { return Ok(()) };
+        let answer = source::ask(host, status, self.password(host, desired)?.as_deref());
+        source::refuse(&answer, status, &self.reached(), desired.lost_source.as_deref()).map_or(Ok(()), Err)
     }
 
     /// Why it cannot be what it shall be.
@@ -221,7 +257,7 @@ impl Server {
                 ))
             }
             Role::Primary => {
-                let lacks = status.and_then(Status::lacks)?;
+                let lacks = status?.lacks(&self.reached())?;
                 let failure = Failure::new(format!("this replica cannot become a primary now: {lacks}"));
                 Some(ObserveError::Failed(failure.help("what it received would be lost; wait until it has applied it")))
             }
@@ -286,7 +322,7 @@ impl ResourceType for ReplicationType {
             sql.run(&set)?;
         }
         match desired.role {
-            Role::Primary if changed(&["source"]) => leave(&sql, desired)?,
+            Role::Primary if changed(&["source"]) => leave(host, &sql, desired)?,
             Role::Replica if changed(&SOURCE) => follow(&sql, desired, work.observed.status.as_ref(), &changed)?,
             Role::Replica if changed(&["replication"]) => restart(&sql, desired, work.observed.status.as_ref())?,
             _ => {}
@@ -366,35 +402,53 @@ fn restart(sql: &Sql, desired: &Replication, status: Option<&Status>) -> Result<
     }
 }
 
-/// Makes a server write for itself, once it has applied all that it received.
-fn leave(sql: &Sql, desired: &Replication) -> Result<(), Failure> {
+/// Makes a server write for itself, once it has applied all that it received and its source has no more.
+fn leave(host: &Host, sql: &Sql, desired: &Replication) -> Result<(), Failure> {
     // First nothing more comes, then it is looked at what came.
     sql.run(&desired.on_channel("STOP SLAVE", " IO_THREAD"))?;
-    let began = Instant::now();
-    while let Some(lacks) = channel(sql, desired)?.as_ref().and_then(Status::lacks) {
-        if began.elapsed() >= desired.timeout.0 || !pause(Duration::from_millis(200)) {
-            sql.run(&desired.on_channel("START SLAVE", ""))?;
-            let failure = Failure::new(format!("this replica cannot become a primary now: {lacks}"));
-            return Err(failure.help("it was made to go on as it did"));
-        }
+    if let Err(failure) = may_leave(host, sql, desired) {
+        sql.run(&desired.on_channel("START SLAVE", ""))?;
+        return Err(failure);
     }
     sql.run(&desired.on_channel("STOP SLAVE", ""))?;
     sql.run(&desired.on_channel("RESET SLAVE", " ALL"))
 }
 
+fn may_leave(host: &Host, sql: &Sql, desired: &Replication) -> Result<(), Failure> {
+    let began = Instant::now();
+    loop {
+        let server = Server::read(sql)?;
+        let Some(lacks) = server.channel(desired).and_then(|status| status.lacks(&server.reached())) else {
+            return server.refuse_for_source(host, desired);
+        };
+        if began.elapsed() >= desired.timeout.0 || !pause(Duration::from_millis(200)) {
+            let failure = Failure::new(format!("this replica cannot become a primary now: {lacks}"));
+            return Err(failure.help("it was made to go on as it did"));
+        }
+    }
+}
+
 fn channel(sql: &Sql, desired: &Replication) -> Result<Option<Status>, Failure> {
-    Ok(Server::read(sql)?.channels.into_iter().find(|(name, _)| name == desired.channel()).map(|(_, status)| status))
+    Ok(Server::read(sql)?.channel(desired).cloned())
 }
 
 fn until_it_replicates(sql: &Sql, desired: &Replication) -> Result<(), Failure> {
     let began = Instant::now();
-    while let Some(trouble) = channel(sql, desired)?.map_or(Some("stopped".to_owned()), |status| status.trouble()) {
-        if began.elapsed() >= desired.timeout.0 || !pause(Duration::from_millis(200)) {
+    let mut sent_away = None;
+    loop {
+        let status = channel(sql, desired)?;
+        let Some(trouble) = status.as_ref().map_or(Some("stopped".to_owned()), Status::trouble) else { return Ok(()) };
+        if began.elapsed() >= desired.timeout.0 || !pause(Duration::from_millis(500)) {
+            let trouble = sent_away.unwrap_or(trouble);
             let failure = Failure::new(format!("it does not replicate after {}: {trouble}", desired.timeout));
             return Err(failure.help("SHOW ALL SLAVES STATUS says more; the next run looks again"));
         }
+        // A source that has yet to take over the last of what was written here sends it away at first.
+        if status.is_some_and(|status| status.is_sent_away()) {
+            sent_away = Some(trouble);
+            sql.run(&desired.on_channel("START SLAVE", " IO_THREAD"))?;
+        }
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -430,7 +484,6 @@ mod tests {
             ("Slave_IO_Running", io),
             ("Slave_SQL_Running", io),
             ("Gtid_IO_Pos", "0-1-9"),
-            ("Gtid_Slave_Pos", "0-1-7"),
         ]))
     }
 
@@ -480,6 +533,7 @@ mod tests {
             read_only: false,
             has_log,
             folder: String::new(),
+            number: 2,
             written: written.to_owned(),
             replicated: replicated.to_owned(),
         }
@@ -502,7 +556,7 @@ mod tests {
         let primary = replication(&[("role", Value::from("primary"))]);
         assert!(refused(&server("", "", false), &primary, None).is_some_and(|why| why.contains("binary log")));
         assert!(
-            refused(&server("", "", true), &primary, Some(&status("Yes")))
+            refused(&server("", "0-1-7", true), &primary, Some(&status("Yes")))
                 .is_some_and(|why| why.contains("received 0-1-9 and applied 0-1-7"))
         );
     }
@@ -516,6 +570,8 @@ mod tests {
             ["source_host is required", "source_user is required", "source_password is required"].iter().all(|wrong| said.contains(wrong)),
             "{said}"
         );
+        let said = Trial::refuses::<ReplicationType>("db", &[("role", Value::from("replica")), ("lost_source", Value::from("x"))]);
+        assert!(said.contains("lost_source is for a primary"), "{said}");
         let position = [("role", Value::from("replica")), ("gtid_position", Value::from("5"))];
         assert!(Trial::refuses::<ReplicationType>("db", &position).contains("is no position"));
     }
