@@ -1,6 +1,7 @@
 //! Two bare Debian hosts become a cluster with an address that is always up; and a cluster's configuration
 //! is the one that crmsh makes of the same words.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -34,25 +35,94 @@ group cluster {
 }
 "#;
 
-/// What `crm configure` is told in the two-node scheme that the example follows, with today's agent and addresses.
-const CRM: &str = r#"
-node server1 attributes clustermysql_mysql_master_IP="10.77.0.11"
-node server2 attributes clustermysql_mysql_master_IP="10.77.0.12"
-primitive mysqlmasterIP ocf:heartbeat:IPaddr2 params ip=10.77.0.100 cidr_netmask=24 nic=host0 op monitor interval=10s
-primitive clustermysql ocf:heartbeat:mariadb \
-  params binary="/usr/sbin/mariadbd" client_binary="/usr/local/sbin/mysql-ha-client" log="/var/log/mysql.log" \
-  socket="/var/run/mysqld/mysqld.sock" config="/etc/mysql/my.cnf" pid="/var/run/mysqld/mysqld.pid" \
-  node_list="server1 server2" replication_user="repl_user" \
+/// What `crm configure` is told, line by line, in the two-node scheme that the example follows.
+const DOCUMENT: &str = r#"
+property no-quorum-policy=ignore
+property stonith-enabled=false
+primitive mysqlmasterIP ocf:heartbeat:IPaddr2 params ip=10.0.1.1 cidr_netmask=16 nic=eth1 op monitor interval=10s
+primitive clustermysql ocf:percona:mysql \
+  params binary="/usr/bin/mysqld_safe" log="/var/log/mysql.log" \
+  evict_outdated_slaves="false" config="/etc/mysql/my.cnf" pid="/var/run/mysqld/mysqld.pid" socket="/var/run/mysqld/mysqld.sock" \
+  replication_user="repl_user" replication_passwd="password" \
+  test_user="test_user" test_passwd="password" \
   op monitor interval="5s" role="Master" OCF_CHECK_LEVEL="1" \
   op monitor interval="2s" role="Slave" timeout="30" OCF_CHECK_LEVEL="1" \
-  op start interval="0" timeout="120" op stop interval="0" timeout="120" \
-  op promote interval="0" timeout="120" op demote interval="0" timeout="120" op notify interval="0" timeout="90"
+  op start interval="0" timeout="120" \
+  op stop interval="0" timeout="120"
+node server1 attributes clustermysql_mysql_master_IP="10.0.0.1"
+node server2 attributes clustermysql_mysql_master_IP="10.0.0.2"
 ms ms_MySQL clustermysql meta master-max="1" master-node-max="1" clone-max="2" clone-node-max="1" notify="true" \
   globally-unique="false" target-role="Master" is-managed="true"
 colocation masterIP_on_mysqlMaster inf: mysqlmasterIP ms_MySQL:Master
 order mysqlPromote_before_IP inf: ms_MySQL:promote mysqlmasterIP:start
-property no-quorum-policy=ignore stonith-enabled=false
 "#;
+
+/// What of it is said otherwise today, and with the lab's addresses; the example's page says why.
+const TODAY: [(&str, &str); 9] = [
+    ("ignore\nproperty ", "ignore "),
+    ("ocf:percona:mysql", "ocf:heartbeat:mariadb"),
+    ("binary=\"/usr/bin/mysqld_safe\"", "binary=\"/usr/sbin/mariadbd\" client_binary=\"/usr/local/sbin/mysql-ha-client\""),
+    ("evict_outdated_slaves=\"false\"", "node_list=\"server1 server2\""),
+    (" replication_passwd=\"password\" \\\n  test_user=\"test_user\" test_passwd=\"password\"", ""),
+    (
+        "op stop",
+        "op promote interval=\"0\" timeout=\"120\" op demote interval=\"0\" timeout=\"120\" op notify interval=\"0\" timeout=\"90\" op stop",
+    ),
+    ("ip=10.0.1.1 cidr_netmask=16 nic=eth1", "ip=10.77.0.100 cidr_netmask=24 nic=host0"),
+    ("10.0.0.1\"", "10.77.0.11\""),
+    ("10.0.0.2\"", "10.77.0.12\""),
+];
+
+/// Prints every element of a configuration with all that it holds, one a line. The names that a tool gives to what only
+/// holds others, and the numbers of nodes, are its own.
+const ELEMENTS: &str = r#"
+import sys, xml.etree.ElementTree as tree
+NAMED = ("primitive", "clone", "master", "group", "rsc_colocation", "rsc_order")
+def show(element, path):
+    said = {name: value for name, value in element.attrib.items() if name != "id" or element.tag in NAMED}
+    word = " ".join([element.tag] + [name + "=" + value for name, value in sorted(said.items())])
+    if said:
+        print(path + word)
+    for child in element:
+        show(child, path + word + " / ")
+for part in ("crm_config", "nodes", "resources", "constraints"):
+    for element in tree.parse(sys.argv[1]).find("configuration/" + part):
+        show(element, part + " / ")
+"#;
+
+/// Has crmsh make a configuration of the document's lines, in a file on a host that has crmsh.
+fn crmsh_makes(host: &Host<'_>, file: &str) {
+    let words = TODAY.iter().fold(DOCUMENT.to_owned(), |words, (then, now)| {
+        assert_eq!(words.matches(then).count(), 1, "the document says {then:?} once");
+        words.replace(then, now)
+    });
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [("words.crm", words.as_str()), ("elements.py", ELEMENTS)] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+        host.node.copy_in(&folder.path().join(name), &format!("/root/{name}")).unwrap();
+    }
+    host.sh(&format!("cibadmin --empty >{file} && CIB_file={file} crm -F configure load update /root/words.crm"));
+}
+
+/// The cluster that runs is, element by element, what crmsh makes of the document's lines; beside that it knows only
+/// what the cluster and its agent write down themselves.
+pub(crate) fn is_what_the_document_says(host: &Host<'_>) {
+    host.sh("apt-get install -qqy crmsh >/dev/null 2>&1");
+    crmsh_makes(host, "/root/crm.xml");
+    host.sh("cibadmin --query >/root/live.xml");
+    let [live, said] = ["live", "crm"].map(|file| {
+        let lines = host.sh(&format!("python3 /root/elements.py /root/{file}.xml"));
+        lines.lines().map(str::to_owned).collect::<BTreeSet<String>>()
+    });
+    let lacks: Vec<&String> = said.difference(&live).collect();
+    let own = ["have-watchdog", "dc-version", "cluster-infrastructure", "cluster-name", "clustermysql_REPL_INFO"];
+    let is_own = |line: &&String| line.starts_with("crm_config ") && own.iter().any(|name| line.contains(&format!("nvpair name={name} ")));
+    let more: Vec<&String> = live.difference(&said).filter(|line| !is_own(line)).collect();
+    assert!(
+        lacks.is_empty() && more.is_empty() && said.len() >= 40,
+        "the cluster lacks {lacks:#?}\nand has besides {more:#?}\nof {said:#?}"
+    );
+}
 
 fn image() -> Image {
     Image::with("pacemaker", &["corosync", "pacemaker", "pacemaker-cli-utils", "pacemaker-resource-agents", "resource-agents", "crmsh"])
@@ -264,10 +334,8 @@ fn lab_a_cluster_is_what_crmsh_makes_of_the_same_words() {
     let Some(lab) = Lab::for_test(&["server1"], &image()) else { return };
     let host = Host::new(&lab, "server1");
     copy_site(&host, "password");
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("words.crm"), CRM).unwrap();
-    host.node.copy_in(&folder.path().join("words.crm"), "/root/words.crm").unwrap();
-    host.sh("cibadmin --empty >/root/crm.xml && CIB_file=/root/crm.xml crm -F configure load update /root/words.crm; cibadmin --empty >/root/keel.xml");
+    crmsh_makes(&host, "/root/crm.xml");
+    host.sh("cibadmin --empty >/root/keel.xml");
     let with_nodes =
         r#"sed -i 's|<nodes/>|<nodes><node id="server1" uname="server1"/><node id="server2" uname="server2"/></nodes>|' /root/keel.xml"#;
     host.sh(with_nodes);

@@ -4,7 +4,7 @@
 use keel_tests::lab::{Image, Lab};
 
 use crate::host::Host;
-use crate::lab_cluster::{HAS_ADDRESS, SITE, apply_both, copy_site, until, until_converged, which};
+use crate::lab_cluster::{HAS_ADDRESS, SITE, apply_both, copy_site, is_what_the_document_says, until, until_converged, which};
 
 /// What the password is, so that it can be looked for.
 const PASSWORD: &str = "canary-7d\\'4";
@@ -28,6 +28,7 @@ fn lab_two_bare_hosts_become_a_cluster_with_a_replicated_database() {
     assert_eq!(primary(&hosts), 0, "the pair begins with the data of its origin");
     hosts[0].sh("mariadb -e 'CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY)'");
     what_is_written_reaches_the_replica(&hosts, 1);
+    is_what_the_document_says(&hosts[0]);
     the_replica_takes_over_from_a_host_that_is_lost(&hosts);
     data_that_are_not_the_pairs_are_refused_and_kept(&hosts);
     a_member_without_data_takes_them_from_the_primary(&hosts);
@@ -72,6 +73,7 @@ fn the_replica_takes_over_from_a_host_that_is_lost(hosts: &[Host<'_>; 2]) {
     assert_eq!(primary(hosts), 1 - lost, "who comes back does not take the role away");
     until_converged(hosts);
     what_is_written_reaches_the_replica(hosts, 3);
+    hosts.iter().for_each(|host| drop(host.expect(0, &["apply", SITE])));
 }
 
 /// A member whose data nobody knows: nothing is started over them, and nothing replaces them.
