@@ -19,6 +19,7 @@ mod lab_cluster;
 mod lab_faults;
 mod lab_fleet;
 mod lab_galera;
+mod lab_galera_balanced;
 mod lab_mysql;
 mod lab_mysql_ha;
 mod lab_node;
