@@ -204,8 +204,6 @@ fn lab_two_bare_hosts_become_a_cluster_with_an_address() {
     }
     a_change_is_foreseen_and_made_in_one_patch(&hosts);
     what_nobody_asked_for_is_refused(&hosts);
-    one_member_reloads_for_all_once_all_have_the_file(&hosts);
-    what_takes_a_full_stop_is_told_until_somebody_does_it(&hosts);
     the_address_outlives_a_host(&hosts);
 }
 
@@ -253,70 +251,6 @@ fn what_nobody_asked_for_is_refused(hosts: &[Host<'_>; 2]) {
     hosts.iter().for_each(|host| drop(host.expect(0, &["apply", SITE])));
 }
 
-#[test]
-fn lab_two_bare_hosts_become_a_cluster_over_udpu() {
-    let Some(lab) = Lab::for_test(&["server1", "server2"], &Image::bare()) else { return };
-    let hosts = ["server1", "server2"].map(|name| Host::new(&lab, name));
-    for host in &hosts {
-        copy_site(host, "password");
-        host.sh(&format!("echo 'group cluster {{ use corosync; }}' >{SITE}/manifests/site.kdl"));
-    }
-    set(&hosts, "transport = \"udpu\"");
-    for ran in &apply_both(&hosts) {
-        assert_eq!(ran.status, 2, "the first run:\n{}{}", ran.stdout, ran.stderr);
-    }
-    for host in &hosts {
-        until(host, "corosync-quorumtool -s | grep -q 'Flags:.*2Node Quorate'");
-        host.sh("corosync -t && corosync-cmapctl -g totem.transport | grep -q udpu");
-        host.expect(0, &["apply", SITE]);
-    }
-    one_member_reloads_for_all_once_all_have_the_file(&hosts);
-    // Corosync would refuse it only when it starts.
-    let two = r#"group cluster { use corosync links="{{ corosync.links + corosync.links }}"; }"#;
-    hosts[0].sh(&format!("cat >{SITE}/manifests/site.kdl <<'END'\n{two}\nEND"));
-    let said = hosts[0].keel(&["plan", SITE]).stderr;
-    assert!(said.contains("the transport udpu knows one network between the members"), "{said}");
-}
-
-/// Puts a setting of Corosync into the site of both hosts.
-fn set(hosts: &[Host<'_>; 2], setting: &str) {
-    for host in hosts {
-        host.sh(&format!("sed -i 's/^cluster_name = .*/&\\n{setting}/' {SITE}/inventory/groups/cluster.toml"));
-    }
-}
-
-fn one_member_reloads_for_all_once_all_have_the_file(hosts: &[Host<'_>; 2]) {
-    set(hosts, "token = 5000");
-    let token = |host: &Host<'_>| host.sh("corosync-cmapctl -g totem.token | tr -dc '0-9 ' | sed 's/.* //'").trim().to_owned();
-    let first = hosts[0].keel(&["apply", SITE]);
-    let said = format!("{}{}", first.stdout, first.stderr);
-    assert!(
-        first.status & 4 != 0 && said.contains("do not have this /etc/corosync/corosync.conf yet: server2"),
-        "{}:\n{said}",
-        first.status
-    );
-    assert_eq!(token(&hosts[0]), "3000", "it was reloaded before all had the file");
-    hosts[1].expect(2, &["apply", SITE]);
-    hosts.iter().for_each(|host| assert_eq!(token(host), "5000", "one reload is for all"));
-    hosts.iter().for_each(|host| drop(host.expect(0, &["apply", SITE])));
-}
-
-fn what_takes_a_full_stop_is_told_until_somebody_does_it(hosts: &[Host<'_>; 2]) {
-    set(hosts, "wait_for_all = false");
-    for ran in apply_both(hosts) {
-        let said = format!("{}{}", ran.stdout, ran.stderr);
-        let is_told = said.contains("quorum.wait_for_all is 1 and should be 0") && said.contains("takes a full stop");
-        assert!(ran.status & 4 != 0 && is_told, "{}:\n{said}", ran.status);
-    }
-    for (verb, units) in [("stop", ["pacemaker", "corosync"]), ("start", ["corosync", "pacemaker"])] {
-        for unit in units {
-            hosts.iter().for_each(|host| drop(host.sh(&format!("systemctl {verb} {unit}"))));
-        }
-    }
-    until(&hosts[0], "crm_mon -1 | grep -q 'Online:.*server1.*server2'");
-    until_converged(hosts);
-}
-
 fn the_address_outlives_a_host(hosts: &[Host<'_>; 2]) {
     until(&hosts[0], "crm_mon -1 | grep -q 'mysqlmasterIP.*Started server'");
     let holder = which(hosts, HAS_ADDRESS);
@@ -351,4 +285,20 @@ fn lab_a_cluster_is_what_crmsh_makes_of_the_same_words() {
     };
     assert_eq!(inspect("/root/keel.xml"), inspect("/root/crm.xml"));
     assert!(inspect("/root/crm.xml").len() >= 10);
+    what_is_inspected_makes_the_same_cluster_anew(&host);
+}
+
+/// What `inspect` prints is a manifest: put on an empty cluster, it makes the one that it was read from.
+fn what_is_inspected_makes_the_same_cluster_anew(host: &Host<'_>) {
+    host.sh(&format!(
+        "mkdir -p /root/anew/manifests /root/anew/inventory && printf '[hosts.server1]\\n' >/root/anew/inventory/hosts.toml && \
+         cp {SITE}/keel.toml /root/anew && cd /root/anew && cibadmin --empty >/root/anew.xml && \
+         {{ echo 'host server1 {{'; keel inspect pcmk --cib /root/crm.xml; echo '}}'; }} >manifests/site.kdl"
+    ));
+    let arguments = |command, file| vec![command, "/root/anew", "--host", "server1", "--cib", file];
+    host.expect(2, &arguments("apply", "/root/anew.xml"));
+    host.expect(0, &arguments("plan", "/root/crm.xml"));
+    // The ids of what has none in a manifest are the tool's; all else is the same.
+    let canonical = |file: &str| host.sh(&format!("keel inspect pcmk --cib {file}"));
+    assert_eq!(canonical("/root/anew.xml"), canonical("/root/crm.xml"));
 }

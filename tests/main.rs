@@ -16,6 +16,7 @@ mod host;
 mod lab_app;
 mod lab_balancer;
 mod lab_cluster;
+mod lab_corosync;
 mod lab_faults;
 mod lab_fleet;
 mod lab_galera;

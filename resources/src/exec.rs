@@ -96,6 +96,11 @@ attributes! {
                 _ => {}
             }
         }
+        for (attribute, guards) in [("onlyif", &desired.onlyif), ("unless", &desired.unless)] {
+            if guards.iter().any(|guard| guard.starts_with('-')) {
+                error(attribute, "is several commands, and one of them begins with `-`", "each is a text for /bin/sh: write the arguments behind the program, in one text");
+            }
+        }
         if desired.is_unguarded() && !desired.refresh_only && !desired.always {
             error("name", "has no guard and would run each time", "give it `creates`, `onlyif` or `unless`; or `refresh_only=#true`; or `always=#true` if that is meant");
         }
@@ -430,6 +435,7 @@ mod tests {
         assert!(refused(&[("command", Value::from("apt update")), ("always", Value::Bool(true))]).contains("spaces in its name"));
         assert!(refused(&[("command", list(&["bin/x"])), ("always", Value::Bool(true))]).contains("absolute path"));
         assert!(refused(&[("shell", Value::from("x")), ("always", Value::Bool(true)), ("unless", list(&["x"]))]).contains("contradicts"));
+        assert!(refused(&[("shell", Value::from("x")), ("unless", list(&["/bin/sh", "-c", "exit 1"]))]).contains("several commands"));
         assert!(refused(&[("shell", Value::from("x")), ("always", Value::Bool(true)), ("umask", Value::from("9"))]).contains("no mask"));
         let environment = Value::Map([("A=B".to_owned(), Value::from("x"))].into_iter().collect());
         assert!(refused(&[("shell", Value::from("x")), ("always", Value::Bool(true)), ("environment", environment)]).contains("A=B"));
