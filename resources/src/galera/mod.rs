@@ -27,7 +27,7 @@ use crate::mysql::SERVER;
 use crate::mysql::variable_value::{QUERY, Variable};
 use acts::{Acts, STARTED, UNIT};
 use decide::{Quorum, Reports, Step, Turn};
-use report::Process;
+use report::{ALONE_WITH_DATABASES, Process};
 use settings::{Owing, Remedy, Running};
 
 /// How long to wait between two looks.
@@ -194,8 +194,9 @@ impl ResourceType for GaleraClusterType {
             .then(|| format!("member {} of {} runs without what its file says of {}", desired.member, desired.name, names.join(", ")))
     }
 
-    fn disruption(&self, _changes: &[Change], refresh: Option<Effect>) -> Option<Disruption> {
-        refresh.map(|_| Disruption::Restart)
+    fn disruption(&self, changes: &[Change], refresh: Option<Effect>) -> Option<Disruption> {
+        let stops = |change: &Change| change.attribute == "member" && change.before == Shown::from(ALONE_WITH_DATABASES);
+        refresh.map(|_| Disruption::Restart).or(changes.iter().any(stops).then_some(Disruption::Stop))
     }
 
     /// Nobody notices what is set while the server runs.
@@ -241,7 +242,7 @@ fn observe(host: &Host, desired: &GaleraCluster) -> Result<Observed, ObserveErro
 /// Whether the server started after everything that notifies this member: it did not run when it was looked at last,
 /// which was behind all of that. One that was about to join, or another one copied from it, may have read an older file.
 fn is_started_by(made: &[Change]) -> bool {
-    let was_down = |change: &Change| ["stopped", "alone"].map(Shown::from).contains(&change.before);
+    let was_down = |change: &Change| ["stopped", "alone", ALONE_WITH_DATABASES].map(Shown::from).contains(&change.before);
     made.iter().any(|change| change.attribute == "member" && was_down(change))
 }
 
@@ -383,7 +384,7 @@ mod tests {
         let late = Owing { restart: ["bind_address".to_owned()].into(), ..Owing::default() };
         let (well, late) = (observed("synced", Some(Owing::default())), observed("synced", Some(late)));
         let restart = PlannedRefresh::Due("restart, while all others are synced");
-        for was in ["stopped", "alone"] {
+        for was in ["stopped", "alone", ALONE_WITH_DATABASES] {
             assert_eq!(planned(Effect::Reload, &late, Some(was)), PlannedRefresh::NotNeeded("this run starts it"));
         }
         for was in ["joining", "a donor", "starting or stopping", "cut off", "not answering"] {
@@ -398,5 +399,14 @@ mod tests {
         assert_eq!(planned(Effect::Reload, &observed("stopped", None), None), PlannedRefresh::NotNeeded("it does not run"));
         assert!(GaleraClusterType.warning(&declared(), &late).is_some_and(|said| said.ends_with("its file says of bind_address")));
         assert_eq!(GaleraClusterType.warning(&declared(), &well), None);
+    }
+
+    #[test]
+    fn a_server_that_serves_alone_is_stopped_under_its_guard_and_an_empty_one_is_not() {
+        let stops = |before: &str| GaleraClusterType.disruption(&[Change::update("member", before, "synced")], None);
+        assert_eq!(stops(ALONE_WITH_DATABASES), Some(Disruption::Stop));
+        for before in ["alone", "stopped", "a donor"] {
+            assert_eq!(stops(before), None, "{before}");
+        }
     }
 }

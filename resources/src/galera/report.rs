@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 /// The identity of nothing.
 const NULL_UUID: &str = "00000000-0000-0000-0000-000000000000";
 
+/// What a server is called that serves outside of the cluster.
+pub(super) const ALONE_WITH_DATABASES: &str = "alone, with databases of its own";
+
 /// What the server's process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Process {
@@ -148,6 +151,7 @@ impl Report {
             (Process::Stopped, _) => "stopped",
             (Process::Changing, _) => "starting or stopping",
             (Process::Running, None) => "not answering",
+            (Process::Running, Some(answers)) if !answers.is_member && !self.databases.is_empty() => ALONE_WITH_DATABASES,
             (Process::Running, Some(answers)) if !answers.is_member => "alone",
             (Process::Running, Some(_)) if self.is_synced() => "synced",
             (Process::Running, Some(answers)) if self.is_in_primary() && answers.local_state == 2 => "a donor",
