@@ -270,7 +270,8 @@ pub(super) fn may_not_stop(own: &str, reports: &Reports) -> Option<String> {
             Err(why) => return Some(format!("{name} does not answer ({why})")),
             Ok(report) if !report.is_synced() => return Some(format!("{name} is {}", report.state())),
             Ok(report) if report.answers.as_ref().is_some_and(|answers| answers.size != well) => {
-                return Some(format!("{name} sees another number of members than {well}"));
+                let seen = report.answers.as_ref().map(|answers| answers.size).unwrap_or_default();
+                return Some(format!("{name} sees {seen} members, and {well} are declared: nobody answers for how the others are"));
             }
             Ok(_) => {}
         }

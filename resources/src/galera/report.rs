@@ -35,6 +35,7 @@ pub(super) struct Answers {
     pub(super) local_state: u32,
     pub(super) is_ready: bool,
     pub(super) is_connected: bool,
+    /// How many members it sees, itself among them. Arbitrators, which only vote, are not counted: they have no address.
     pub(super) size: usize,
     pub(super) uuid: Option<String>,
 }
@@ -92,13 +93,16 @@ impl Report {
             Some("mine") => Some(Claim::Mine),
             _ => None,
         };
+        let arbitrators =
+            value("wsrep_incoming_addresses").map_or(0, |addresses| addresses.split(',').filter(|address| address.is_empty()).count());
+        let size = value("wsrep_cluster_size").and_then(|size| size.parse::<usize>().ok()).unwrap_or_default();
         let answers = (process == Process::Running && value("wsrep_ready").is_some()).then(|| Answers {
             is_member: value("wsrep_provider_name").is_some(),
             cluster_status: value("wsrep_cluster_status").unwrap_or_default().to_owned(),
             local_state: value("wsrep_local_state").and_then(|state| state.parse().ok()).unwrap_or_default(),
             is_ready: value("wsrep_ready") == Some("ON"),
             is_connected: value("wsrep_connected") == Some("ON"),
-            size: value("wsrep_cluster_size").and_then(|size| size.parse().ok()).unwrap_or_default(),
+            size: size.saturating_sub(arbitrators),
             uuid: value("wsrep_cluster_state_uuid").and_then(known_uuid),
         });
         Ok(Self {
@@ -191,6 +195,8 @@ mod tests {
         assert!(report.is_synced() && report.is_in_primary() && !report.is_alone() && !report.has_flag);
         assert_eq!((report.state(), report.cluster(), report.position(), report.claim), ("synced", Some(UUID), None, Some(Claim::Mine)));
         assert_eq!(report.databases, ["shop", "wiki"]);
+        let with = Report::parse(&text.replace("end=yes", "wsrep_incoming_addresses=10.0.0.1:0,10.0.0.2:0,\nend=yes")).unwrap();
+        assert_eq!([report, with].map(|report| report.answers.unwrap().size), [3, 2], "an arbitrator is no member");
     }
 
     #[test]
