@@ -191,21 +191,7 @@ impl Cluster {
 
     /// What `keel status` says.
     fn status(&self) -> String {
-        let token = self.server.command(&["operator", "add", "vera", "--role", "viewer"]);
-        let folder = self.path("operator");
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("ca.pem"), self.server.root()).unwrap();
-        let settings = folder.join("operator.toml");
-        let server = format!("localhost:{}", self.server.operators_address().port());
-        std::fs::write(&settings, format!("server = \"{server}\"\nca = \"ca.pem\"\ntoken = \"{}\"\n", token.trim())).unwrap();
-        std::os::unix::fs::chown(&settings, Some(0), Some(0)).unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-        std::fs::set_permissions(&settings, mode).unwrap();
-        let mut keel = std::process::Command::new(keel_tests::program::keel());
-        let output = keel.args(["status", "--operator-settings"]).arg(&settings).output().unwrap();
-        self.server.command(&["operator", "remove", "vera"]);
-        assert!(output.status.success(), "{}", text(&output));
-        text(&output)
+        self.server.fleet_status()
     }
 }
 

@@ -32,6 +32,7 @@ pub use command::{Ran, say};
 pub use holding::take_down;
 pub use image::Image;
 pub use machine::why_not;
+pub use network::GATEWAY;
 pub use node::Node;
 pub use place::Place;
 

@@ -10,7 +10,7 @@ const BRIDGE: &str = "keel0";
 const TABLE: &str = "keel-lab";
 
 /// The machine's own address on the bridge.
-pub(super) const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 
 /// The address of the node at that place in the lab.
 pub(super) fn address_of(index: usize) -> Ipv4Addr {

@@ -1,6 +1,6 @@
 //! The program `keel-server`, running in a scratch folder on ports of its own.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,10 +11,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{Answer, Client, Identity, Site, Usage};
-use crate::program::keel_server;
+use crate::program::{keel, keel_server};
 
 /// How long a machine with other things to do may take to start the program.
 const START: Duration = Duration::from_secs(120);
+
+/// The port that agents are used to.
+const AGENTS_PORT: u16 = 7440;
 
 /// A server with its folders. Killed when dropped.
 pub struct CatalogServer {
@@ -46,6 +49,18 @@ impl CatalogServer {
         server
     }
 
+    /// A server that agents on other hosts reach at an address of this machine, always on the same port.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn start_at(address: Ipv4Addr) -> Self {
+        let folder = scratch();
+        let mut server = Self::in_folder_at(Site::new(folder.path()), folder, "", SocketAddr::from((address, AGENTS_PORT)));
+        server.command(&["init"]);
+        server.resume();
+        server
+    }
+
     /// Everything but a running program.
     ///
     /// # Panics
@@ -73,11 +88,16 @@ impl CatalogServer {
 
     /// A server's settings in a folder of its own.
     fn in_folder(site: Site, folder: TempDir, settings: &str) -> Self {
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::in_folder_at(site, folder, settings, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+    }
+
+    fn in_folder_at(site: Site, folder: TempDir, settings: &str, listen: SocketAddr) -> Self {
+        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let server = Self { site, settings: settings.to_owned(), child: None, agents: nowhere, operators: nowhere, folder };
         let text = format!(
-            "names = ['localhost', '127.0.0.1']\nlisten = '127.0.0.1:0'\noperator_listen = '127.0.0.1:0'\n\
+            "names = ['localhost', '{}']\nlisten = '{listen}'\noperator_listen = '127.0.0.1:0'\n\
              repository = '{}'\nstate = '{}'\nrun = '{}'\n{settings}\n",
+            listen.ip(),
             server.site.repository().display(),
             server.path("state").display(),
             server.path("run").display(),
@@ -229,6 +249,28 @@ impl CatalogServer {
     pub fn add_operator(&self, name: &str, role: &str) -> Client {
         let token = self.command(&["operator", "add", name, "--role", role]);
         self.operator(Some(token.trim()))
+    }
+
+    /// What `keel status` says to an operator.
+    ///
+    /// # Panics
+    /// It fails.
+    pub fn fleet_status(&self) -> String {
+        let token = self.command(&["operator", "add", "vera", "--role", "viewer"]);
+        let folder = self.path("operator");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("ca.pem"), self.root()).unwrap();
+        let settings = folder.join("operator.toml");
+        let server = format!("localhost:{}", self.operators.port());
+        std::fs::write(&settings, format!("server = \"{server}\"\nca = \"ca.pem\"\ntoken = \"{}\"\n", token.trim())).unwrap();
+        std::os::unix::fs::chown(&settings, Some(0), Some(0)).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&settings, mode).unwrap();
+        let output = Command::new(keel()).args(["status", "--operator-settings"]).arg(&settings).output().unwrap();
+        self.command(&["operator", "remove", "vera"]);
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{said}");
+        said
     }
 
     /// Makes a one-time token with `keel-server token create`.
