@@ -199,6 +199,14 @@ impl Write {
         Ok(())
     }
 
+    /// A guard whose lease the host holds; until the end of the transaction nobody gets another one.
+    pub(super) async fn held_lease(&mut self, host: &str) -> Result<Option<String>> {
+        self.lock_leases().await?;
+        let sql = "SELECT guard FROM leases WHERE host = $1 AND held = 1 ORDER BY guard";
+        let row = sqlx::query(sql).bind(host).fetch_optional(self.on()).await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
     /// The number of a new demand.
     async fn demand(&mut self) -> Result<u64> {
         sqlx::query("UPDATE demands SET number = number + 1").execute(self.on()).await?;

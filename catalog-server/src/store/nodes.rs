@@ -186,9 +186,16 @@ impl Store {
     /// Forgets a host with everything it ever said. The name is free for another one, which begins with nothing.
     ///
     /// # Errors
-    /// There is no such host ([`StoreError::NotFound`]).
+    /// There is no such host ([`StoreError::NotFound`]); it holds a lease, which goes only back by proof or by an operator's
+    /// word ([`StoreError::Conflict`]).
     pub async fn purge(&self, name: &str, by: &str) -> Result<()> {
         let mut write = self.begin().await?;
+        if let Some(guard) = write.held_lease(name).await? {
+            return Err(StoreError::Conflict(format!(
+                "{name} holds the lease of the guard {guard}: when it is not in the middle of it, \
+                 `keel lease release {guard} {name} --why TEXT` first"
+            )));
+        }
         let done = sqlx::query("DELETE FROM nodes WHERE name = $1").bind(name).execute(write.on()).await?;
         known(done.rows_affected(), name)?;
         for sql in PURGED {
