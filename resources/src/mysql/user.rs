@@ -75,8 +75,8 @@ keel_engine::attributes! {
         /// How the account logs in: `unix_socket`, `ed25519`, `mysql_native_password`, ... Not given: with its
         /// password where there is one.
         pub plugin: Option<String>,
-        /// What the plugin keeps in place of a password: a hash such as `*94BD...`, or for `unix_socket` the user of
-        /// the system.
+        /// What the plugin keeps in place of a password: a hash such as `*94BD...`, or for `pam` the name of a service.
+        /// Not for `unix_socket`: its account has the name of the system's user, and no other user gets in.
         pub auth_string: Option<Text>,
         /// What TLS has to be like: `none`, `ssl` for any, or `x509` for a certificate of the client's.
         pub tls: Option<Tls>,
@@ -123,6 +123,10 @@ keel_engine::attributes! {
             Some(plugin) if desired.password.is_some() && plugin != PASSWORD_PLUGIN => {
                 let error = AttributeError::new("password", format!("is not what the plugin {plugin} keeps"));
                 errors.push(error.help("give auth_string as the plugin keeps it"));
+            }
+            Some(SOCKET_PLUGIN) if desired.auth_string.is_some() => {
+                let error = AttributeError::new("auth_string", "is not for unix_socket: MariaDB keeps it, and lets nobody in by it");
+                errors.push(error.help("the account has the name of the system's user"));
             }
             None if desired.auth_string.is_some() => errors.push(AttributeError::new("auth_string", "is for a plugin, and `plugin` is not given")),
             Some(plugin) if !plugin.chars().all(|char| char.is_ascii_alphanumeric() || char == '_') || plugin.is_empty() => {
@@ -530,5 +534,17 @@ mod tests {
         for attributes in [[("password", Value::from("x"))], [("ensure", Value::from("absent"))]] {
             assert!(of(&attributes).is_err_and(|error| error.failure().message.contains("could not any more")));
         }
+    }
+
+    #[test]
+    fn no_other_user_of_the_system_is_let_in() {
+        let attributes = [("plugin", Value::from("unix_socket")), ("auth_string", Value::from("root"))];
+        assert!(Trial::refuses::<UserType>("own@localhost", &attributes).contains("auth_string is not for unix_socket"));
+        // The reason, which a server may one day be without.
+        let Some(trial) = Trial::with_mariadb() else { return };
+        trial.host.sql(None).unwrap().run(&Statement::new("CREATE USER own@localhost IDENTIFIED VIA unix_socket USING 'root'")).unwrap();
+        let login = crate::host::sql::Login { user: "own".to_owned(), password: None };
+        let said = trial.host.sql_as(None, &login).map(|_| ()).unwrap_err();
+        assert!(said.failure().message.contains("does not let own in"), "{said:?}");
     }
 }
