@@ -161,6 +161,7 @@ fn lab_two_balancers_serve_one_address_and_lose_nothing() {
     a_server_is_drained_and_stays_so_over_a_reload(&balancers);
     a_member_takes_itself_out(&balancers, &webs[1]);
     a_reload_loses_no_request(&balancers);
+    addresses_may_come_to_one_balancer_first(&balancers);
     what_is_wrong_is_refused_and_the_old_goes_on(&balancers);
     the_address_moves_when_its_host_dies(&balancers);
 }
@@ -197,6 +198,29 @@ fn a_member_takes_itself_out(balancers: &[Host<'_>; 2], member: &Host<'_>) {
     balancers.iter().for_each(|host| drop(host.expect(0, &["apply", SITE])));
     member.sh("haproxy-member ready");
     until("it is used again", || answering() == Ok(names(&WEBS)));
+}
+
+/// Members that have different lists of addresses still hear each other: one of them has the addresses.
+fn addresses_may_come_to_one_balancer_first(balancers: &[Host<'_>; 2]) {
+    let first = holder(balancers).unwrap();
+    let other = balancers.iter().find(|host| host.node.name() != first.node.name()).unwrap();
+    let more = |host: &Host<'_>| host.node.shell("ip -4 addr show dev host0 | grep -q 10.77.0.101/").unwrap().success();
+    for (host, addresses, has_more) in [
+        (other, "[\"10.77.0.100/24\", \"10.77.0.101/24\"]", false),
+        (first, "[\"10.77.0.100/24\", \"10.77.0.101/24\"]", true),
+        (first, "[\"10.77.0.100/24\"]", false),
+        (other, "[\"10.77.0.100/24\"]", false),
+    ] {
+        set(host, "addresses", addresses);
+        host.expect(2, &["apply", SITE]);
+        // Who hears nothing takes over within four seconds.
+        for _ in 0..12 {
+            std::thread::sleep(Duration::from_millis(500));
+            assert_eq!(holder(balancers).map(|host| host.node.name()), Some(first.node.name()), "{} has {addresses}", host.node.name());
+        }
+        assert!(more(first) == has_more && !more(other));
+        request().unwrap();
+    }
 }
 
 fn a_reload_loses_no_request(balancers: &[Host<'_>; 2]) {
