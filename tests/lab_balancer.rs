@@ -160,6 +160,7 @@ fn lab_two_balancers_serve_one_address_and_lose_nothing() {
 
     a_server_is_drained_and_stays_so_over_a_reload(&balancers);
     a_member_takes_itself_out(&balancers, &webs[1]);
+    a_member_stays_where_it_has_sessions_or_is_the_last(&balancers, &webs[1]);
     a_reload_loses_no_request(&balancers);
     addresses_may_come_to_one_balancer_first(&balancers);
     what_is_wrong_is_refused_and_the_old_goes_on(&balancers);
@@ -198,6 +199,27 @@ fn a_member_takes_itself_out(balancers: &[Host<'_>; 2], member: &Host<'_>) {
     balancers.iter().for_each(|host| drop(host.expect(0, &["apply", SITE])));
     member.sh("haproxy-member ready");
     until("it is used again", || answering() == Ok(names(&WEBS)));
+}
+
+fn a_member_stays_where_it_has_sessions_or_is_the_last(balancers: &[Host<'_>; 2], member: &Host<'_>) {
+    let session = TcpStream::connect("10.77.0.14:80").unwrap();
+    let said = member.sh("haproxy-member drain 2 80 2>&1 && exit 9; test ! -e /run/haproxy-member/drained");
+    assert!(said.contains("in service again") && said.contains(" sessions on port 80"), "{said}");
+    let said = member.sh("haproxy-member drain-or-cut 2 80");
+    assert!(said.contains(" sessions on port 80"), "{said}");
+    drop(session);
+    member.sh("haproxy-member ready");
+    until("it is used again", || answering() == Ok(names(&WEBS)));
+    for (out, is_told) in [("[\"web-1\", \"web-3\"]", true), ("[]", false)] {
+        for host in balancers {
+            set(host, "out", out);
+            host.expect(2, &["apply", SITE]);
+        }
+        if is_told {
+            let said = member.sh("haproxy-member drain 2 80 2>&1 && exit 9; test ! -e /run/haproxy-member/drained");
+            assert!(said.contains("has 0 others that are up in web and should have 1"), "{said}");
+        }
+    }
 }
 
 /// Members that have different lists of addresses still hear each other: one of them has the addresses.

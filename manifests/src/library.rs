@@ -24,6 +24,7 @@ const FILES: &[(&str, &[u8])] = embedded![
     "galera/module.kdl",
     "galera/templates/galera.cnf.j2",
     "haproxy/files/haproxy-reload",
+    "haproxy/files/haproxy-report",
     "haproxy/module.kdl",
     "haproxy/templates/haproxy.cfg.j2",
     "haproxy_member/files/haproxy-member",
