@@ -47,7 +47,7 @@ static SHAPE: Shape = Shape {
         Part::Attribute("influence"),
         Part::Attribute("rsc-instance"),
         Part::Attribute("with-rsc-instance"),
-        Part::Ordered { name: "set", tag: "resource_set", parts: RESOURCE_SET },
         Part::One { name: "lifetime", tag: "lifetime", parts: &[Part::Rule { is_many: true }] },
+        Part::Ordered { name: "set", tag: "resource_set", parts: RESOURCE_SET },
     ],
 };

@@ -49,8 +49,8 @@ static SHAPE: Shape = Shape {
         Part::Attribute("score"),
         Part::Attribute("role"),
         Part::Attribute("resource-discovery"),
-        Part::Rule { is_many: true },
         Part::Ordered { name: "set", tag: "resource_set", parts: RESOURCE_SET },
+        Part::Rule { is_many: true },
         Part::One { name: "lifetime", tag: "lifetime", parts: &[Part::Rule { is_many: true }] },
     ],
 };

@@ -57,7 +57,7 @@ static SHAPE: Shape = Shape {
         Part::Attribute("require-all"),
         Part::Attribute("first-instance"),
         Part::Attribute("then-instance"),
-        Part::Ordered { name: "set", tag: "resource_set", parts: RESOURCE_SET },
         Part::One { name: "lifetime", tag: "lifetime", parts: &[Part::Rule { is_many: true }] },
+        Part::Ordered { name: "set", tag: "resource_set", parts: RESOURCE_SET },
     ],
 };

@@ -11,7 +11,7 @@ use super::pairs;
 use super::render::{Wrong, single};
 use super::rule;
 use super::tree::Node;
-use super::word::{as_id, text_of, value_of};
+use super::word::{as_id, is_id, text_of, value_of};
 
 /// Where settings of a type stand.
 pub(super) struct Drawer {
@@ -82,7 +82,12 @@ impl Setting {
 
     fn default_set(&self) -> String {
         match &self.node {
-            Some(node) => format!("{}-{}", as_id(node), self.drawer.default_set),
+            Some(node) => {
+                let node = as_id(node);
+                // No id may begin with a digit, as the names of hosts do.
+                let start = if is_id(&node) { "" } else { "node-" };
+                format!("{start}{node}-{}", self.drawer.default_set)
+            }
             None => self.drawer.default_set.to_owned(),
         }
     }

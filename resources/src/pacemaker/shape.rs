@@ -7,6 +7,7 @@ pub(super) struct Shape {
     pub(super) section: &'static str,
     /// Its name, and what decides it where there are several.
     pub(super) tag: Tag,
+    /// Those that are children in the order that the schema wants.
     pub(super) parts: &'static [Part],
 }
 
