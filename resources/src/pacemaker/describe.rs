@@ -122,7 +122,11 @@ impl<'n> Reading<'n> {
             if key.is_none() {
                 inside.insert("id".to_owned(), Value::from(id));
             }
-            map.insert(key.unwrap_or(id).to_owned(), Value::Map(inside));
+            let key = key.unwrap_or(id);
+            // `a-r` and `r` are both the `r` of `a`.
+            if map.insert(key.to_owned(), Value::Map(inside)).is_some() {
+                return Err(Unsayable::of(self.node, format!("holds several <{tag}> that manifests would call {key}")));
+            }
         }
         Ok((!map.is_empty()).then_some(Value::Map(map)))
     }
@@ -262,5 +266,34 @@ fn holds_child(part: &Part, name: &str) -> bool {
         Part::Rule { .. } => name == "rule",
         Part::Members { .. } => name == MEMBER || RESOURCE_TAGS.contains(&name),
         Part::Attribute(_) | Part::Text(_) | Part::List { .. } | Part::Agent => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::pacemaker::cib::Cib;
+    use crate::pacemaker::inventory::described;
+    use crate::pacemaker::{acl, alert, bundle};
+
+    fn refusal(kind: &crate::pacemaker::PacemakerType, configuration: &str) -> String {
+        let cib = Cib::parse(&format!("<cib><configuration>{configuration}</configuration></cib>")).unwrap();
+        described(&kind.keeps, &cib).unwrap_err().0
+    }
+
+    #[test]
+    fn two_ids_that_manifests_would_give_one_name_are_refused() {
+        let recipients = "<alerts><alert id='a' path='/p'><recipient id='a-r' value='1'/><recipient id='r' value='2'/></alert></alerts>";
+        assert_eq!(refusal(&alert::TYPE, recipients), "<alert id=\"a\"> holds several <recipient> that manifests would call r");
+        let permissions = "<acls><acl_role id='a'><acl_permission id='r' kind='read' xpath='/1'/>\
+            <acl_permission id='a-r' kind='read' xpath='/2'/></acl_role></acls>";
+        assert_eq!(refusal(&acl::TYPE, permissions), "<acl_role id=\"a\"> holds several <acl_permission> that manifests would call r");
+        let bundle = |inside: &str| format!("<resources><bundle id='b'><podman image='i'/>{inside}</bundle></resources>");
+        let ports = bundle("<network><port-mapping id='b-p' port='1'/><port-mapping id='p' port='2'/></network>");
+        assert_eq!(refusal(&bundle::TYPE, &ports), "<network> holds several <port-mapping> that manifests would call p");
+        let folders = bundle(
+            "<storage><storage-mapping id='b-p' source-dir='/1' target-dir='/1'/>\
+            <storage-mapping id='p' source-dir='/2' target-dir='/2'/></storage>",
+        );
+        assert_eq!(refusal(&bundle::TYPE, &folders), "<storage> holds several <storage-mapping> that manifests would call p");
     }
 }
