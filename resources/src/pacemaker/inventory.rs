@@ -21,6 +21,22 @@ use crate::host::Host;
 /// Properties that Pacemaker and its tools set by themselves.
 const OF_THE_CLUSTER: [&str; 5] = ["dc-version", "cluster-infrastructure", "cluster-name", "have-watchdog", "last-lrm-refresh"];
 
+/// Attributes of a <cib> in which Pacemaker keeps its own books. Others are configuration, such as `remote-tls-port`.
+const BOOKKEEPING: [&str; 12] = [
+    "admin_epoch",
+    "epoch",
+    "num_updates",
+    "validate-with",
+    "crm_feature_set",
+    "have-quorum",
+    "dc-uuid",
+    "cib-last-written",
+    "update-origin",
+    "update-client",
+    "update-user",
+    "execution-date",
+];
+
 /// Everything that a type keeps, or the things of one title.
 ///
 /// # Errors
@@ -110,9 +126,15 @@ pub fn unsayable(host: &Host) -> Result<Vec<String>, Failure> {
     Ok(nowhere(&cib))
 }
 
-/// Elements that belong to no type, and references to what no manifest names.
+/// Attributes and elements that belong to no type, and references to what no manifest names.
 pub(super) fn nowhere(cib: &Cib) -> Vec<String> {
-    let mut odd = Vec::new();
+    let set_by_hand = cib.root.attributes.keys().filter(|name| !BOOKKEEPING.contains(&name.as_str()));
+    let mut odd: Vec<String> = set_by_hand.map(|name| format!("{} has the attribute {name}", cib.root)).collect();
+    odd.extend(
+        cib.configuration()
+            .and_then(|configuration| configuration.attributes.keys().next())
+            .map(|name| format!("<configuration> has the attribute {name}")),
+    );
     for section in cib.configuration().map(|configuration| configuration.children.as_slice()).unwrap_or_default() {
         if !section.attributes.is_empty() {
             odd.push(format!("<{}> has attributes", section.name));
@@ -154,4 +176,19 @@ fn sayable_ids(cib: &Cib) -> BTreeSet<&str> {
         }
     });
     ids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_of_the_whole_that_are_configuration_are_named() {
+        let of = |attributes: &str| nowhere(&Cib::parse(&format!("<cib {attributes}><configuration/></cib>")).unwrap());
+        let books = "crm_feature_set='3.16.1' validate-with='pacemaker-3.9' epoch='7' num_updates='0' admin_epoch='0' \
+            cib-last-written='Mon' update-origin='n1' update-client='crm' update-user='root' have-quorum='1' dc-uuid='1'";
+        assert_eq!(of(books), Vec::<String>::new());
+        let ports = of("epoch='7' remote-tls-port='9898' remote-clear-port='9899'");
+        assert_eq!(ports, ["<cib> has the attribute remote-tls-port", "<cib> has the attribute remote-clear-port"]);
+    }
 }
