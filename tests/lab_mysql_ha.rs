@@ -29,6 +29,7 @@ fn lab_two_bare_hosts_become_a_cluster_with_a_replicated_database() {
     hosts[0].sh("mariadb -e 'CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY)'");
     what_is_written_reaches_the_replica(&hosts, 1);
     is_what_the_document_says(&hosts[0]);
+    a_connection_that_broke_makes_no_replica_ill(&hosts[0]);
     the_replica_takes_over_from_a_host_that_is_lost(&hosts);
     data_that_are_not_the_pairs_are_refused_and_kept(&hosts);
     a_member_without_data_takes_them_from_the_primary(&hosts);
@@ -57,6 +58,15 @@ fn what_is_written_reaches_the_replica(hosts: &[Host<'_>; 2], row: u32) {
     let other = &hosts[1 - primary];
     until(other, &format!("test \"$(mariadb -Ne 'SELECT id FROM shop.t WHERE id = {row}')\" = {row}"));
     other.sh(IN_STEP);
+}
+
+/// A connection that broke is to the agent what one that was never there is: a primary that is away.
+fn a_connection_that_broke_makes_no_replica_ill(host: &Host<'_>) {
+    host.sh(
+        "mkdir /root/other && printf '#!/bin/sh\\necho \"  Last_IO_Errno: 2013\"\\n' >/root/other/mariadb && chmod 755 /root/other/mariadb",
+    );
+    let said = host.sh("PATH=/root/other:$PATH mysql-ha-client --socket=/run/mysqld/mysqld.sock -e 'SHOW SLAVE STATUS\\G'");
+    assert_eq!(said, "  Last_IO_Errno: 2003\n");
 }
 
 fn the_replica_takes_over_from_a_host_that_is_lost(hosts: &[Host<'_>; 2]) {
