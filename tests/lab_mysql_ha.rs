@@ -29,6 +29,7 @@ fn lab_two_bare_hosts_become_a_cluster_with_a_replicated_database() {
     hosts[0].sh("mariadb -e 'CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY)'");
     what_is_written_reaches_the_replica(&hosts, 1);
     is_what_the_document_says(&hosts[0]);
+    what_can_change_while_it_runs_does_and_the_rest_is_told(&hosts);
     a_connection_that_broke_makes_no_replica_ill(&hosts[0]);
     the_replica_takes_over_from_a_host_that_is_lost(&hosts);
     data_that_are_not_the_pairs_are_refused_and_kept(&hosts);
@@ -48,6 +49,21 @@ fn primary(hosts: &[Host<'_>; 2]) -> usize {
     let other = &hosts[1 - primary];
     other.sh(&format!("! {IS_PRIMARY} && ! {{ {HAS_ADDRESS}; }}"));
     primary
+}
+
+const TAKES_A_RESTART: &str = "MariaDB runs with bind_address = 0.0.0.0, and /etc/mysql/mariadb.conf.d/60-keel.cnf has *";
+
+/// What the pair is made with is kept in the servers that run; the first switch-over brings the rest.
+fn what_can_change_while_it_runs_does_and_the_rest_is_told(hosts: &[Host<'_>; 2]) {
+    for (host, number) in hosts.iter().zip(["1", "2"]) {
+        host.sh("mariadb -e 'SET GLOBAL server_id = 9'");
+        host.sh(&format!("sed -i 's/^prefix = .*/&\\nbind_address = \"*\"/' {SITE}/inventory/groups/cluster.toml"));
+        let said = host.expect(2, &["apply", SITE]);
+        assert!(said.contains("mysql_variable \"server_id\""), "{said}");
+        assert_eq!(host.sh("mariadb -Ne 'SELECT @@server_id'").trim(), number);
+        let said = host.expect(0, &["apply", SITE]);
+        assert!(said.contains(TAKES_A_RESTART), "{said}");
+    }
 }
 
 /// A row that is written on the primary is soon on the other one.
@@ -82,6 +98,8 @@ fn the_replica_takes_over_from_a_host_that_is_lost(hosts: &[Host<'_>; 2]) {
     until(&hosts[lost], "test \"$(mariadb -Ne 'SELECT id FROM shop.t WHERE id = 2')\" = 2");
     assert_eq!(primary(hosts), 1 - lost, "who comes back does not take the role away");
     until_converged(hosts);
+    let said = hosts.each_ref().map(|host| host.expect(0, &["apply", SITE]).contains(TAKES_A_RESTART));
+    assert_eq!((said[lost], said[1 - lost]), (false, true), "one of them was started anew");
     what_is_written_reaches_the_replica(hosts, 3);
     hosts.iter().for_each(|host| drop(host.expect(0, &["apply", SITE])));
 }
