@@ -135,6 +135,13 @@ pub(crate) fn copy_site(host: &Host<'_>, password: &str) {
     host.sh(&format!("keel secret init --site {SITE} && printf %s \"{password}\" | keel secret set --site {SITE} mysql/replication"));
 }
 
+/// What a cluster says of itself, for people who look why something does not come to pass.
+fn state_of(host: &Host<'_>) -> String {
+    host.node
+        .shell("crm_mon -1 -A -f; journalctl --no-pager -t pacemaker-controld -t mariadb -n 20")
+        .map_or_else(|error| error.to_string(), |ran| ran.stdout)
+}
+
 /// Runs a script until it succeeds.
 #[track_caller]
 pub(crate) fn until(host: &Host<'_>, script: &str) {
@@ -144,7 +151,7 @@ pub(crate) fn until(host: &Host<'_>, script: &str) {
         if ran.success() {
             return;
         }
-        assert!(began.elapsed() < PATIENCE, "{script}\nstill ends with {}: {}{}", ran.status, ran.stdout, ran.stderr);
+        assert!(began.elapsed() < PATIENCE, "{script}\nstill ends with {}: {}{}\n{}", ran.status, ran.stdout, ran.stderr, state_of(host));
         std::thread::sleep(Duration::from_secs(1));
     }
 }
