@@ -39,7 +39,16 @@ pub(crate) fn check(catalog: &Catalog, footprints: &[&Footprint]) -> Vec<Finding
     findings
 }
 
-/// Two resources of one type that provide the same key are one thing under two names.
+/// What all ids of a cluster's configuration have in front: they are one name space, whatever they name.
+const CLUSTER_IDS: &str = "cib:";
+
+/// Those that share names with each other: the resources of one type, and all that are in a cluster's configuration. What
+/// leaves that makes room for what comes under its name.
+fn name_space<'r>(resource: &'r Resource, key: &str) -> &'r str {
+    if key.starts_with(CLUSTER_IDS) && !is_absent(resource) { CLUSTER_IDS } else { &resource.address.type_name }
+}
+
+/// Two resources of one name space that provide the same key are one thing under two names.
 fn same_things(catalog: &Catalog, footprints: &[&Footprint]) -> Vec<Finding> {
     let mut first_by_key: HashMap<(&str, &str), usize> = HashMap::default();
     let mut findings = Vec::new();
@@ -47,19 +56,31 @@ fn same_things(catalog: &Catalog, footprints: &[&Footprint]) -> Vec<Finding> {
         let own = footprint.provides.iter().filter(|key| footprint.writes.contains(key));
         let mut said = None;
         for key in own {
-            let first = *first_by_key.entry((&resource.address.type_name, key)).or_insert(position);
+            let first = *first_by_key.entry((name_space(resource, key), key)).or_insert(position);
             let Some(other) = catalog.resources.get(first).filter(|_| first != position && said.replace(first) != Some(first)) else {
                 continue;
             };
-            let message = format!("{} and {} are the same {}", other.address, resource.address, describe_key(key));
-            let diagnostic =
-                Diagnostic::error(codes::SAME_THING, message).help("keep one of them; `override` changes a resource from elsewhere");
+            let (message, help) = say_same(other, resource, key);
+            let diagnostic = Diagnostic::error(codes::SAME_THING, message).help(help);
             let resources = vec![(position, "again here".to_owned()), (first, "first here".to_owned())];
             findings.push(Finding { diagnostic, resources, relations: Vec::new() });
         }
     }
     findings.truncate(FINDINGS_MAX);
     findings
+}
+
+fn say_same(first: &Resource, again: &Resource, key: &str) -> (String, &'static str) {
+    let (one, other) = (&first.address, &again.address);
+    match key.strip_prefix(CLUSTER_IDS).filter(|_| one.type_name != other.type_name) {
+        Some(id) => {
+            (format!("{one} and {other} have the same id {id}, and all ids of a cluster are one name space"), "give one of them another id")
+        }
+        None => (
+            format!("{one} and {other} are the same {}", describe_key(key)),
+            "keep one of them; `override` changes a resource from elsewhere",
+        ),
+    }
 }
 
 /// Where the program keeps what it lives on: its key, its state and its lock.
@@ -164,11 +185,11 @@ fn unordered_writes(catalog: &Catalog, footprints: &[&Footprint], writers: &Writ
 
 /// What [`same_things`] has said already.
 fn is_same_thing(catalog: &Catalog, footprints: &[&Footprint], pair: (usize, usize), key: &str) -> bool {
-    let of = |position: usize| Some((&catalog.resources.get(position)?.address.type_name, footprints.get(position)?));
+    let of = |position: usize| Some((name_space(catalog.resources.get(position)?, key), footprints.get(position)?));
     match (of(pair.0), of(pair.1)) {
-        (Some((first_type, first)), Some((then_type, then))) => {
+        (Some((first_space, first)), Some((then_space, then))) => {
             let provides = |footprint: &Footprint| footprint.provides.iter().any(|provided| provided == key);
-            first_type == then_type && provides(first) && provides(then)
+            first_space == then_space && provides(first) && provides(then)
         }
         _ => false,
     }

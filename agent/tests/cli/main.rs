@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod ci;
+mod clusters;
 mod diff;
 mod diff_across;
 mod documentation;

@@ -10,7 +10,7 @@ codes! { GRAPH:
     PARENT_ABSENT = "KE0703", "a folder is removed that something needs",
         "One resource removes a folder in which another one keeps something.";
     SAME_THING = "KE0704", "two resources are one thing",
-        "Two resources of one type with different titles manage the same path, user, unit or the like.";
+        "Two resources of one type with different titles manage the same path, user, unit or the like; or two elements of a cluster's configuration have one id, which are unique there whatever they name.";
     FLEET_DANGLING = "KE0705", "a relation to another host points at nothing",
         "The other host's catalog does not hold the target. `optional=#true` allows that where it is meant.";
     FLEET_CYCLE = "KE0706", "hosts wait for each other in a circle",
