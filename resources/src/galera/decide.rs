@@ -125,7 +125,7 @@ fn join(own: &str, me: &Report, answers: &BTreeMap<&str, &Report>) -> Step {
         let cluster = clusters.iter().copied().collect::<Vec<_>>().join(", ");
         return Step::Refuse(format!(
             "{own} {how} another cluster ({foreign}) than this one ({cluster}): its data would be lost when it joins. \
-             If it shall be, remove /var/lib/mysql and /var/lib/keel-galera there"
+             If it shall be, empty /var/lib/mysql and remove /var/lib/keel-galera there"
         ));
     }
     if clusters.len() > 1 {
@@ -180,7 +180,7 @@ fn recover(own: &str, me: &Report, answers: &BTreeMap<&str, &Report>) -> Step {
         // It may be a copy that was cut off, or the data that goes furthest.
         return Step::Refuse(format!(
             "{name} was in the cluster and has databases, and its grastate.dat does not say of which cluster they are: if others go \
-             as far, remove /var/lib/mysql there; if not, write the UUID into it, and its data is asked how far it goes"
+             as far, empty /var/lib/mysql there; if not, write the UUID into it, and its data is asked how far it goes"
         ));
     }
     if me.uuid.is_some() && me.position().is_none() {
