@@ -27,6 +27,7 @@ mod lab_mysql_ha;
 mod lab_node;
 mod lab_types;
 mod lab_web;
+mod library_scripts;
 mod quickstart;
 mod server_access;
 mod server_catalogs;
