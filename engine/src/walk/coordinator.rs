@@ -178,7 +178,9 @@ impl<'r, 'a, H: ?Sized + Sync> Coordinator<'r, 'a, H> {
         if let Some(gate) = self.gatehouse.shut(resource) {
             return self.stand_at(resource, gate);
         }
-        if let Some(root) = mark.waiting {
+        // What cannot be had at all says more than what it would wait for.
+        let is_refused = !mark.moved && matches!(self.slots[resource].observation, Some(Err(ObserveError::Failed(_))));
+        if let Some(root) = mark.waiting.filter(|_| !is_refused) {
             let reason = Reason::DependencyWaiting { root: self.address(root) };
             return self.end(resource, Outcome::Waiting, Some(reason));
         }

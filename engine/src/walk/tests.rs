@@ -66,6 +66,7 @@ impl ResourceType for Thing {
     fn observe(&self, host: &Shelf, desired: &[&ThingAttributes]) -> Vec<Result<Option<i64>, ObserveError>> {
         let things = host.things.lock().unwrap();
         let observe = |thing: &&ThingAttributes| match &thing.behind {
+            _ if thing.habit.as_deref() == Some("refused") => Err(Failure::new(format!("{} is refused", thing.name)).into()),
             Some(behind) if !things.contains_key(behind) => Err(ObserveError::NotYet(Failure::new(format!("{behind} is missing")))),
             _ => Ok(things.get(&thing.name).copied()),
         };

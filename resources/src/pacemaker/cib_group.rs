@@ -1,6 +1,6 @@
 //! All resources of a catalog that make up the cluster's configuration: read at once, changed in one patch.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use keel_engine::catalog::Effect;
@@ -13,7 +13,7 @@ use super::cib::Cib;
 use super::declared::{Declared, What};
 use super::door::{Door, Pushed};
 use super::foresight::{self, Foresight};
-use super::merge::merge;
+use super::merge::{Misfits, merge};
 use crate::host::Host;
 
 /// How often a patch is made anew because somebody else was faster.
@@ -65,23 +65,21 @@ impl CibGroup {
             let mut seen = self.seen();
             seen.held = held;
             seen.refused = None;
-            seen.fencing = match (cib.is_without_fencing(), cib.is_without_fence_devices()) {
-                (true, _) => Some(NO_FENCING),
-                (false, true) => Some(NO_DEVICES),
-                (false, false) => None,
-            };
+            seen.fencing = fencing(&cib);
         }
         if pending.is_empty() {
             return Ok(looks);
         }
+        let mut refused = None;
         for &at in &pending {
             let Some(look) = looks.get_mut(at) else { continue };
             if let Err(error) = self.ask_agent(door, declared[at]) {
                 *look = Err(error);
+                refused = refused.or(Some(at));
             }
         }
         let differing: Vec<&Declared> = pending.iter().map(|&at| declared[at]).collect();
-        let refused = foresee(door, &cib, &differing, |at, outcome| {
+        let foreseen = foresee(door, &cib, &differing, |at, outcome| {
             let Some(look) = pending.get(at).and_then(|&at| looks.get_mut(at)) else { return };
             match (look, outcome) {
                 (Ok(changes), Ok(more)) => changes.extend(more),
@@ -89,11 +87,28 @@ impl CibGroup {
                 (Err(_), _) => {}
             }
         });
-        if let Some(at) = refused.and_then(|at| pending.get(at)) {
-            let refused = members.get(*at).zip(declared.get(*at));
-            self.seen().refused = refused.map(|(member, declared)| (*member, beside(declared)));
-        }
+        let Some(at) = refused.or_else(|| pending.get(foreseen?).copied()) else {
+            // What a plan warns of is the cluster that would be.
+            self.seen().fencing = fencing(&merge(&cib, &differing).0);
+            return Ok(looks);
+        };
+        self.hold_others(members[at], beside(declared[at]), &pending, at, &mut looks);
         Ok(looks)
+    }
+
+    /// All or nothing: what would go into one patch with what is refused stays out of it. Where that may still change,
+    /// because a package brings its agent, the others have to be looked at again as well.
+    fn hold_others(&self, member: usize, why: String, pending: &[usize], refused: usize, looks: &mut [Look]) {
+        let Some(Err(ObserveError::NotYet(failure))) = looks.get(refused) else {
+            self.seen().refused = Some((member, why));
+            return;
+        };
+        let with_it = Failure { message: format!("{why}: {}", failure.message), help: failure.help.clone() };
+        for &at in pending {
+            if let Some(look @ Ok(_)) = looks.get_mut(at) {
+                *look = Err(ObserveError::NotYet(with_it.clone()));
+            }
+        }
     }
 
     /// Why the changes are not this host's to make now, if so.
@@ -129,19 +144,21 @@ impl CibGroup {
             if let Some(held) = self.who_else(door, &cib).map_err(|error| error.failure().clone())? {
                 return Err(Failure::new(held).help("the next run finds what that host makes of it"));
             }
-            let (target, failures) = merge(&cib, &declared);
+            let (target, misfits) = merge(&cib, &declared);
+            let first = refused(&misfits);
+            let rest = taking_part(declared.len(), &misfits);
+            let failures: Vec<(usize, Failure)> = misfits.into_iter().map(|(at, error)| (at, error.failure().clone())).collect();
+            if let Some(first) = first {
+                return Ok(refusals(declared.len(), &beside(declared[first]), failures));
+            }
             if target.root == cib.root {
                 return Ok(failures);
             }
-            let failed: BTreeSet<usize> = failures.iter().map(|(at, _)| *at).collect();
-            let rest: Vec<usize> = (0..declared.len()).filter(|at| !failed.contains(at)).collect();
-            let taking_part: Vec<&Declared> = rest.iter().map(|&at| declared[at]).collect();
-            if let Err(failure) = Foresight::of(door, &cib, &target, &taking_part) {
-                let blamed = foresight::blamed(door, &cib, &taking_part);
-                let others = Failure::new(beside(taking_part[blamed]));
-                let each = rest.iter().enumerate();
-                let refusals = each.map(|(nth, &at)| (at, if nth == blamed { failure.clone() } else { others.clone() }));
-                return Ok(failures.into_iter().chain(refusals).collect());
+            let parts: Vec<&Declared> = rest.iter().map(|&at| declared[at]).collect();
+            if let Err(failure) = Foresight::of(door, &cib, &target, &parts) {
+                let blamed = rest[foresight::blamed(door, &cib, &parts)];
+                let all = failures.into_iter().chain([(blamed, failure)]).collect();
+                return Ok(refusals(declared.len(), &beside(declared[blamed]), all));
             }
             if let Pushed::Done = door.push(&cib, target)? {
                 door.settle()?;
@@ -152,27 +169,51 @@ impl CibGroup {
     }
 }
 
-/// What follows from these changes, for each: what Pacemaker would do, or why they cannot be made. Gives the one that
+/// What everybody should know of a cluster's fencing.
+fn fencing(cib: &Cib) -> Option<&'static str> {
+    match (cib.is_without_fencing(), cib.is_without_fence_devices()) {
+        (true, _) => Some(NO_FENCING),
+        (false, true) => Some(NO_DEVICES),
+        (false, false) => None,
+    }
+}
+
+/// The first one that keeps all others out.
+fn refused(misfits: &Misfits) -> Option<usize> {
+    misfits.iter().find(|(_, error)| matches!(error, ObserveError::Failed(_))).map(|(at, _)| *at)
+}
+
+/// The others, by position.
+fn taking_part(count: usize, misfits: &Misfits) -> Vec<usize> {
+    (0..count).filter(|at| !misfits.iter().any(|(other, _)| other == at)).collect()
+}
+
+/// What becomes of all where some are refused: the others stay out as well, and say why.
+fn refusals(count: usize, why: &str, refused: Vec<(usize, Failure)>) -> Vec<(usize, Failure)> {
+    let is_refused = |at: &usize| refused.iter().any(|(other, _)| other == at);
+    let others: Vec<(usize, Failure)> = (0..count).filter(|at| !is_refused(at)).map(|at| (at, Failure::new(why))).collect();
+    refused.into_iter().chain(others).collect()
+}
+
+/// What follows from these changes, for each: what Pacemaker would do, or why they cannot be made. Gives the first one that
 /// has them all refused, if one has.
 fn foresee(door: &Door<'_>, cib: &Cib, declared: &[&Declared], mut tell: impl FnMut(usize, Look)) -> Option<usize> {
-    let (target, failures) = merge(cib, declared);
-    let failed: BTreeSet<usize> = failures.iter().map(|(at, _)| *at).collect();
-    // What is missing may still come from something else.
-    failures.into_iter().for_each(|(at, failure)| tell(at, Err(ObserveError::NotYet(failure))));
-    let rest: Vec<usize> = (0..declared.len()).filter(|at| !failed.contains(at)).collect();
-    if rest.is_empty() {
-        return None;
+    let (target, misfits) = merge(cib, declared);
+    let (first, rest) = (refused(&misfits), taking_part(declared.len(), &misfits));
+    misfits.into_iter().for_each(|(at, error)| tell(at, Err(error)));
+    if first.is_some() || rest.is_empty() {
+        return first;
     }
-    let taking_part: Vec<&Declared> = rest.iter().map(|&at| declared[at]).collect();
-    match Foresight::of(door, cib, &target, &taking_part) {
+    let parts: Vec<&Declared> = rest.iter().map(|&at| declared[at]).collect();
+    match Foresight::of(door, cib, &target, &parts) {
         Ok(foresight) => {
-            for (at, changes) in rest.iter().zip(foresight.by_declared(&taking_part)) {
+            for (at, changes) in rest.iter().zip(foresight.by_declared(&parts)) {
                 tell(*at, Ok(changes));
             }
             None
         }
         Err(failure) => {
-            let blamed = rest.get(foresight::blamed(door, cib, &taking_part)).copied();
+            let blamed = rest.get(foresight::blamed(door, cib, &parts)).copied();
             blamed.into_iter().for_each(|at| tell(at, Err(failure.clone().into())));
             blamed
         }

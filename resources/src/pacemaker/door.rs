@@ -112,7 +112,7 @@ impl<'h> Door<'h> {
         if output.is_success() {
             return Ok(());
         }
-        let said: Vec<String> = said(&output).into_iter().filter(|line| !line.contains("warning:") && !is_of_fencing(line)).collect();
+        let said: Vec<String> = said(&output).into_iter().filter(|line| !is_warning(line) && !is_of_fencing(line)).collect();
         if said.is_empty() {
             return Ok(());
         }
@@ -215,6 +215,11 @@ impl<'h> Door<'h> {
         let odd = |failure: Failure| Failure::new(format!("what the agent {words} says of itself cannot be read: {}", failure.message));
         Ok(AgentMetadata::parse(&output.text()?).map_err(odd)?)
     }
+}
+
+/// Whether a line of crm_verify is a warning, or says at the end that there were some.
+fn is_warning(line: &str) -> bool {
+    line.contains("warning:") || line.contains("Warnings found during check")
 }
 
 /// Whether a line of crm_verify says no more than that fencing is on and there is nothing to fence with: a cluster in

@@ -105,8 +105,8 @@ macro_rules! element {
     };
     (@with [$($head:tt)*] [$($fields:tt)*] may_stop $($rest:tt)*) => {
         $crate::pacemaker::element::element! { @with [$($head)*] [$($fields)*
-            /// Resources of the cluster that this may stop or move, beside those that it names itself; `*` for all. A change that
-            /// would stop anything else, or fence a node, is refused in the plan already.
+            /// Resources of the cluster that this may stop or move, beside those that it names itself, and nodes that may be
+            /// fenced; `*` for all. A change that would stop or fence anything else is refused in the plan already.
             [how] pub may_stop: Vec<String>,
         ] $($rest)* }
     };

@@ -44,7 +44,7 @@ impl Foresight {
             return Ok(Self { actions, touched });
         }
         let said: Vec<String> = forbidden.iter().map(Action::to_string).collect();
-        let help = "nobody asked for that: change it in steps, or name the resources in `may_stop` of what shall cause it";
+        let help = "nobody asked for that: change it in steps, or name the resources, or the nodes to be fenced, in `may_stop` of what shall cause it";
         Err(Failure::new(format!("Pacemaker would {}", said.join(", "))).help(help))
     }
 
@@ -86,7 +86,11 @@ pub(super) fn blamed(door: &Door<'_>, cib: &Cib, declared: &[&Declared]) -> usiz
 }
 
 fn is_asked_for(action: &Action, declared: &[&Declared], touched: &[BTreeSet<String>]) -> bool {
-    let Action::Resource { resource, place, .. } = action else { return false };
+    let is_allowed = |name: &str| declared.iter().any(|declared| declared.may_stop.iter().any(|word| word == "*" || word == name));
+    let (resource, place) = match action {
+        Action::Node { node, .. } => return is_allowed(node),
+        Action::Resource { resource, place, .. } => (resource, place),
+    };
     let mut each = declared.iter().zip(touched);
     each.any(|(declared, touched)| {
         let on_node = |uname: &str| place.split_whitespace().any(|word| word == uname);
@@ -95,8 +99,8 @@ fn is_asked_for(action: &Action, declared: &[&Declared], touched: &[BTreeSet<Str
             What::Setting(setting) => is_mode(setting) && setting.node.as_deref().is_some_and(on_node),
             What::Element { .. } => false,
         };
-        touched.contains(resource) || by_node || declared.may_stop.iter().any(|word| word == "*" || word == resource)
-    })
+        touched.contains(resource) || by_node
+    }) || is_allowed(resource)
 }
 
 /// The resources that a declared thing is or names, with all that stand in them or around them.

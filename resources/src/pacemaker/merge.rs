@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use keel_engine::resource::Failure;
+use keel_engine::resource::{Failure, ObserveError};
 
 use super::cib::{Cib, has_own_id, is_nameless, is_resource};
 use super::declared::{Declared, What};
@@ -10,9 +10,13 @@ use super::references;
 use super::render::MEMBER;
 use super::tree::Node;
 
-/// The configuration with these declared things, and why it cannot have some of them: by position.
-pub(super) fn merge(cib: &Cib, declared: &[&Declared]) -> (Cib, Vec<(usize, Failure)>) {
-    let mut failures: Vec<(usize, Failure)> = Vec::new();
+/// Why a configuration cannot have some of what is declared, by position. What is said of a node that has yet to join may
+/// still come; all else keeps the others out as well.
+pub(super) type Misfits = Vec<(usize, ObserveError)>;
+
+/// The configuration with these declared things, and why it cannot have some of them.
+pub(super) fn merge(cib: &Cib, declared: &[&Declared]) -> (Cib, Misfits) {
+    let mut failures = Misfits::new();
     loop {
         let failed: BTreeSet<usize> = failures.iter().map(|(at, _)| *at).collect();
         let taking_part: Vec<(usize, &Declared)> =
@@ -26,9 +30,11 @@ pub(super) fn merge(cib: &Cib, declared: &[&Declared]) -> (Cib, Vec<(usize, Fail
     }
 }
 
-fn attempt(cib: &Cib, declared: &[(usize, &Declared)]) -> (Cib, Vec<(usize, Failure)>) {
+fn attempt(cib: &Cib, declared: &[(usize, &Declared)]) -> (Cib, Misfits) {
     let mut target = cib.clone();
-    let mut failures = Vec::new();
+    let mut failures = Misfits::new();
+    let not_yet = |at: usize, result: Result<(), Failure>| result.err().map(|failure| (at, ObserveError::NotYet(failure)));
+    let never = |at: usize, failure: Failure| (at, ObserveError::Failed(failure));
     for (_, declared) in declared {
         if let What::Element { id, node: None, shape, .. } = &declared.what {
             remove(&mut target, shape.section, id);
@@ -37,12 +43,12 @@ fn attempt(cib: &Cib, declared: &[(usize, &Declared)]) -> (Cib, Vec<(usize, Fail
     // Nodes come first: settings may be theirs.
     for (at, declared) in declared {
         if let What::Node(node) = &declared.what {
-            failures.extend(node.put(&mut target).err().map(|failure| (*at, failure)));
+            failures.extend(not_yet(*at, node.put(&mut target)));
         }
     }
     for (at, declared) in declared {
         match &declared.what {
-            What::Setting(setting) => failures.extend(setting.put(&mut target).err().map(|failure| (*at, failure))),
+            What::Setting(setting) => failures.extend(not_yet(*at, setting.put(&mut target))),
             What::Element { shape, node: Some(node), .. } => put(&mut target, shape.section, node),
             What::Element { node: None, .. } | What::Node(_) => {}
         }
@@ -51,18 +57,18 @@ fn attempt(cib: &Cib, declared: &[(usize, &Declared)]) -> (Cib, Vec<(usize, Fail
     // The inner ones first: what stands in a clone may be a group.
     for is_outer in [false, true] {
         for (at, node) in elements().filter(|(_, node)| matches!(node.name.as_str(), "clone" | "master") == is_outer) {
-            failures.extend(move_members(&mut target, node).err().map(|failure| (at, failure)));
+            failures.extend(move_members(&mut target, node).err().map(|failure| never(at, failure)));
         }
     }
     tell_apart(&mut target, &elements().filter_map(|(_, node)| node.id()).collect());
     for (at, declared) in declared {
         if let What::Element { id, node: None, .. } = &declared.what {
-            failures.extend(references::still_needed(id, cib, &target).map(|failure| (*at, failure)));
+            failures.extend(references::still_needed(id, cib, &target).map(|failure| never(*at, failure)));
         }
     }
     for (at, node) in elements() {
-        failures.extend(references::dangling(node, &target).map(|failure| (at, failure)));
-        failures.extend(taken_twice(node, &target).map(|failure| (at, failure)));
+        failures.extend(references::dangling(node, &target).map(|failure| never(at, failure)));
+        failures.extend(taken_twice(node, &target).map(|failure| never(at, failure)));
     }
     failures.sort_by_key(|(at, _)| *at);
     failures.dedup_by_key(|(at, _)| *at);

@@ -31,7 +31,7 @@ impl Action {
     pub(super) fn is_disruptive(&self) -> bool {
         match self {
             Action::Resource { verb, .. } => matches!(verb.as_str(), "stop" | "move" | "migrate" | "restart" | "recover" | "demote"),
-            Action::Node { verb, .. } => verb == "fence",
+            Action::Node { verb, .. } => verb.starts_with("fence"),
         }
     }
 }
@@ -84,10 +84,10 @@ mod tests {
         let text = "<pacemaker-result><cluster_status/><actions>\
             <rsc_action action='start' resource='db:0' node='n1'/><rsc_action action='start' resource='db:1' node='n2'/>\
             <rsc_action action='move' resource='vip' source='n1' dest='n2'/>\
-            <node_action task='Fence' node='n3' reason='peer is lost'/></actions></pacemaker-result>";
+            <node_action task='Fence (reboot)' node='n3' reason='peer is lost'/></actions></pacemaker-result>";
         let actions = actions(text).unwrap();
         let said: Vec<String> = actions.iter().map(Action::to_string).collect();
-        assert_eq!(said, ["start db on n1", "start db on n2", "move vip from n1 to n2", "fence the node n3"]);
+        assert_eq!(said, ["start db on n1", "start db on n2", "move vip from n1 to n2", "fence (reboot) the node n3"]);
         assert_eq!(actions.iter().map(Action::is_disruptive).collect::<Vec<_>>(), [false, false, true, true]);
         assert!(super::actions("Error").is_err());
     }

@@ -33,6 +33,16 @@ fn a_change_waits_for_its_hour_and_with_it_what_depends_on_it() {
 }
 
 #[test]
+fn what_cannot_be_had_at_all_fails_at_any_hour() {
+    let shelf = Shelf::default();
+    let mut stage = scheduled(Stage::new(&[("a", &[]), ("b", &[("habit", "refused")])]).relate(0, 1, None), 0);
+    stage.open = false;
+    for mode in [Mode::Plan, Mode::Apply] {
+        assert_eq!(stage.outcomes(&shelf, mode), [Outcome::Waiting, Outcome::Failed]);
+    }
+}
+
+#[test]
 fn what_has_nothing_to_change_holds_nobody_up() {
     let shelf = Shelf::with(&[("a", 1)]);
     let mut stage = scheduled(Stage::new(&[("a", &[]), ("b", &[])]).relate(0, 1, None), 0);

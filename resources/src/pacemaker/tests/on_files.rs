@@ -164,10 +164,16 @@ fn what_is_wrong_is_told_and_the_cluster_is_not_touched() {
         let looks = look(&trial.host, &resources);
         let last = looks.last().unwrap().clone().unwrap_err();
         assert!(last.contains(part), "{part:?} is not in {last}");
+        // What nothing is wrong with stays out too, but for what waits for a node.
+        let resources = if part.contains("node n9") { resources } else { [vec![address("first", "10.0.0.3")], resources].concat() };
         let group = TYPES[0].group(&resources.iter().collect::<Vec<_>>()).unwrap_or_else(|_| panic!());
-        let members: Vec<(usize, &[Change])> = vec![(resources.len() - 1, &[])];
+        let members: Vec<usize> = (0..resources.len()).collect();
+        let looks = group.observe(&trial.host, &members);
+        let differ = |member: &usize| matches!(&looks[*member], Ok(changes) if !changes.is_empty()) && group.held(*member).is_none();
+        assert_eq!(members.iter().copied().filter(differ).count(), 0, "{part}: {looks:?}");
         if !last.contains("agent") {
-            assert!(group.apply(&trial.host, &members)[0].is_err(), "{part}");
+            let works: Vec<(usize, &[Change])> = members.iter().map(|&member| (member, &[][..])).collect();
+            assert!(group.apply(&trial.host, &works).iter().all(Result::is_err), "{part}");
         }
     }
     assert_eq!(trial.read(CIB), before);
@@ -295,6 +301,30 @@ fn a_plan_says_what_pacemaker_would_do_and_refuses_what_nobody_asked_for() {
     assert_eq!(group.warnings().len(), 1, "fencing is off");
     assert!(group.apply(&trial.host, &[(0, &[])])[0].is_err());
     assert_eq!(read(&trial).version(), (0, 1), "nothing was changed");
+}
+
+#[test]
+fn what_runs_can_be_removed_though_pacemaker_warns_of_it() {
+    let Some(trial) = cluster(&running()) else { return };
+    let gone = resource("pcmk_primitive", "vip", map(&[("ensure", Value::from("absent"))]));
+    converge(&trial.host, &[gone]);
+    assert!(read(&trial).with_id("vip").is_empty());
+}
+
+#[test]
+fn a_node_that_nobody_wants_fenced_is_not() {
+    let lost = r#"uname="n2" in_ccm="false" crmd="offline" join="member" expected="member""#;
+    let text = running().replace(r#"uname="n2" in_ccm="true" crmd="online" join="member" expected="member""#, lost);
+    let text = text.replace("</resources>", r#"<primitive id="device" class="stonith" type="fence_xvm"/></resources>"#);
+    let Some(trial) = cluster(&text) else { return };
+    let fencing = |may_stop: &[&str]| {
+        let attributes = [("value", Value::Bool(true)), ("may_stop", Value::from(may_stop.to_vec()))];
+        look(&trial.host, &[resource("pcmk_property", "stonith-enabled", map(&attributes))]).remove(0)
+    };
+    let refused = fencing(&["vip", "device"]).unwrap_err();
+    assert!(refused.contains("the node n2") && refused.contains("fence"), "{refused}");
+    let allowed = fencing(&["n2", "vip", "device"]).unwrap();
+    assert!(allowed.iter().any(|change| change.after.summary().contains("the node n2")), "{allowed:?}");
 }
 
 #[test]
