@@ -1,15 +1,12 @@
 //! What there is to know of a word: the reference page of a type or attribute, what a module or parameter is for, and
 //! who sets a variable.
 
-use std::fmt::Write;
-
 use keel_manifests::cursor::{Cursor, Spot};
 use keel_manifests::site::Site;
-use keel_manifests::syntax::{Module, Parameter};
 
 use super::surroundings::{Block, block, module_around, parameter, schema, within};
 use crate::render::paint::Paint;
-use crate::render::reference;
+use crate::render::{module_page, reference};
 
 const PLAIN: Paint = Paint { colour: false };
 
@@ -22,7 +19,9 @@ pub(super) fn text(cursor: &Cursor, site: Option<&Site>) -> Option<String> {
             Block::Attributes(_) | Block::Parameters(_) => one_of(around, word),
             _ => schema(word).map(|schema| reference::page(schema, PLAIN)),
         },
-        Spot::Argument if cursor.head.name() == "use" && cursor.head.words.len() == 1 => site?.module(word).map(|(found, _)| module(found)),
+        Spot::Argument if cursor.head.name() == "use" && cursor.head.words.len() == 1 => {
+            site?.module(word).map(|(found, _)| module_page::page(found, PLAIN))
+        }
         Spot::Argument => one_of(within(&cursor.head, site), word),
         Spot::Annotation if word == "module" => None,
         Spot::Annotation => schema(word).map(|schema| reference::page(schema, PLAIN)),
@@ -34,32 +33,15 @@ pub(super) fn text(cursor: &Cursor, site: Option<&Site>) -> Option<String> {
 fn one_of(of: Block<'_>, name: &str) -> Option<String> {
     match of {
         Block::Attributes(schema) => schema.attribute(name).map(|attribute| reference::attribute(attribute, PLAIN)),
-        Block::Parameters(module) => parameter(module, name).map(described),
+        Block::Parameters(module) => parameter(module, name).map(|found| module_page::parameter(found, PLAIN)),
         _ => None,
     }
-}
-
-fn module(module: &Module) -> String {
-    let mut text = format!("module {}\n", module.name.text);
-    if let Some(doc) = &module.doc {
-        let _ = write!(text, "\n{}\n", doc.trim());
-    }
-    for parameter in &module.parameters {
-        let _ = write!(text, "\n{}", described(parameter));
-    }
-    text
-}
-
-fn described(parameter: &Parameter) -> String {
-    let needed = if parameter.default.is_none() { ", required" } else { "" };
-    let doc = parameter.doc.as_deref().map(|doc| format!("    {}\n", doc.trim())).unwrap_or_default();
-    format!("{}  {}{needed}\n{doc}", parameter.name.text, parameter.kind.text)
 }
 
 fn variable(cursor: &Cursor, site: &Site) -> Option<String> {
     let name = cursor.typed.split('.').next().unwrap_or_default();
     if let Some(parameter) = module_around(cursor, site).and_then(|module| parameter(module, name)) {
-        return Some(described(parameter));
+        return Some(module_page::parameter(parameter, PLAIN));
     }
     let setters = site.setters_of(name);
     let line = |who: &str, path: &str, line: u32| format!("  set by {who}, {path}:{line}\n");
@@ -88,7 +70,7 @@ mod tests {
     #[test]
     fn modules_parameters_and_variables_are_told() {
         let module = at("group web {\n use web|_server\n}");
-        assert!(module.contains("Serves.") && module.contains("port  port\n"), "{module}");
+        assert!(module.contains("Serves.") && module.contains("port  port, "), "{module}");
         assert!(at("group web {\n use web_server po|rt=1\n}").contains("Where."));
         assert!(at("group web {\n file \"/{{ work|ers }}\"\n}").contains("set by group web, inventory/groups/web.toml:2"));
         assert_eq!(at("group web {\n file \"/{{ nobody| }}\"\n}"), "");

@@ -7,6 +7,7 @@ mod excerpt;
 pub mod fleet;
 pub mod graph;
 pub mod manifest;
+pub mod module_page;
 pub mod moment;
 pub mod paint;
 mod plain_secrets;

@@ -8,6 +8,8 @@ use keel_manifests::files::MemoryFiles;
 use keel_manifests::foreign_words;
 use keel_manifests::site::{LoadOptions, Site};
 
+use crate::stage::Stage;
+
 /// The examples of a doc comment: its indented paragraphs.
 fn examples(doc: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
@@ -95,4 +97,20 @@ fn the_help_of_every_command_has_an_example_of_it() {
     let mut found = Vec::new();
     without_example(&keel_agent::cli::command(), "keel", &mut found);
     assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn every_stock_module_has_a_page_with_its_parameters() {
+    let stage = Stage::new("group g");
+    for module in keel_manifests::library::modules() {
+        let page = stage.keel(&["doc", module]).expect(0).out;
+        assert!(page.starts_with(&format!("module {module}\n\n")) && page.contains("\n    "), "{page}");
+    }
+    let members = stage.keel(&["doc", "galera.members"]).expect(0).out;
+    assert!(members.starts_with("members  map<string>, required\n    The address"), "{members}");
+    let port = stage.keel(&["doc", "galera.report_port"]).expect(0).out;
+    assert!(port.starts_with("report_port  port, default 4569\n"), "{port}");
+    let odd = stage.keel(&["doc", "galera.member"]).expect(64).err;
+    assert!(odd.contains("module galera has no parameter member") && odd.contains("members"), "{odd}");
+    assert!(stage.keel(&["doc", "keepalive"]).expect(64).err.contains("keepalived"));
 }
