@@ -3,12 +3,13 @@
 use std::path::{PathBuf, absolute};
 
 use clap::Args;
+use keel_engine::address::Address;
 use keel_engine::resource::{AnyType, Described, Failure};
 use keel_engine::value::Map;
 use keel_manifests::diagnostic::did_you_mean;
 use keel_resources::host::Host;
 use keel_resources::pacemaker::FAMILY;
-use keel_resources::pacemaker::inventory::unsayable;
+use keel_resources::pacemaker::inventory::{passwords, unsayable};
 use serde::Serialize;
 
 use crate::cli::{Context, print, print_error, print_json};
@@ -19,7 +20,8 @@ use crate::render::manifest::manifest;
 /// Print what is on this host as a manifest that would keep it.
 ///
 /// What is printed plans to nothing here: the way in for hosts that exist already. What no manifest can keep as it is
-/// is left out, and said on standard error. Passwords and other secrets are never printed. What can be anywhere is not
+/// is left out, and said on standard error. Passwords and other secrets are never printed, but for those that are in the
+/// configuration of a cluster (`pcmk_...`): standard error names what looks like one. What can be anywhere is not
 /// listed: give the path of the file (`file`, `ini`, `json_file`, `xml_value` and others) of the checkout (`git`) or
 /// of the environment of Python (`pip`) that you mean. What only a manifest can know (`exec`, `line`, `wait` and others) is refused.
 #[derive(Debug, Args)]
@@ -89,6 +91,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<u8> {
     };
     let label = context.paint_errors().yellow("left out:");
     found.iter().flat_map(|found| &found.left).for_each(|left| print_error(&format!("{label} {left}\n")));
+    say_passwords(&found, context);
     if arguments.json {
         let things = found.iter().flat_map(|found| found.things.iter().map(|thing| Printed::of(found.type_name, thing)));
         print_json(&things.collect::<Vec<_>>())?;
@@ -121,6 +124,22 @@ fn one_type(host: &Host, name: &str, title: Option<&str>) -> Result<Found> {
             Err(Error::host(unkept.unwrap_or_else(|| format!("there is no {name} {title:?} here"))).hint(other))
         }
         _ => Ok(found),
+    }
+}
+
+/// A manifest that keeps a cluster as it is has to have its passwords, and whoever keeps the manifest should know.
+fn say_passwords(found: &[Found], context: &Context) {
+    let label = context.paint_errors().yellow("in clear:");
+    for of_cluster in found.iter().filter(|found| found.type_name.starts_with("pcmk_")) {
+        for thing in &of_cluster.things {
+            let places = passwords(thing).join(", ");
+            if !places.is_empty() {
+                let address = Address::new(of_cluster.type_name, &*thing.title);
+                print_error(&format!(
+                    "{label} {address}: {places} may be a password; before it goes into git, put a secret in its place\n"
+                ));
+            }
+        }
     }
 }
 

@@ -86,3 +86,28 @@ fn what_cannot_be_listed_says_so_and_how_it_is_found() {
     let none = inspect(&["user", "nobody-here"], 1);
     assert!(none.err.contains("there is no user \"nobody-here\" here"), "{}", none.err);
 }
+
+#[test]
+fn passwords_of_a_cluster_are_printed_and_named() {
+    let stage = Stage::new("group g");
+    let pair = |id: &str, name: &str, value: &str| format!("<nvpair id='{id}' name='{name}' value='{value}'/>");
+    let primitive = format!(
+        "<primitive id='ipmi' class='stonith' type='fence_ipmilan'><instance_attributes id='i'>{}{}</instance_attributes></primitive>",
+        pair("i-1", "ip", "10.0.0.9"),
+        pair("i-2", "passwd", "canary"),
+    );
+    let attribute =
+        format!("<node id='1' uname='n1'><instance_attributes id='n'>{}</instance_attributes></node>", pair("n-1", "bmc_password", "x"));
+    stage.write(
+        "cib.xml",
+        &format!("<cib epoch='1'><configuration><crm_config/><nodes>{attribute}</nodes><resources>{primitive}</resources><constraints/></configuration></cib>"),
+    );
+    let cib = stage.folder().join("cib.xml");
+    let found = stage.keel(&["inspect", "pcmk", "--cib", cib.to_str().unwrap()]).expect(0);
+    assert!(found.out.contains("passwd \"canary\""), "{}", found.out);
+    let said: Vec<&str> = found.err.lines().filter(|line| line.starts_with("in clear:")).collect();
+    assert_eq!(said.len(), 2, "{}", found.err);
+    assert!(found.err.contains("pcmk_primitive \"ipmi\": params.passwd may be a password"), "{}", found.err);
+    assert!(found.err.contains("pcmk_node_attribute \"n1 bmc_password\": value may be a password"), "{}", found.err);
+    assert!(!found.err.contains("canary"), "{}", found.err);
+}

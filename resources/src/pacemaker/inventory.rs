@@ -16,7 +16,9 @@ use super::references;
 use super::setting::{self, UTILIZATION};
 use super::shape::Shape;
 use super::tree::Node;
+use super::word::text_of;
 use crate::host::Host;
+use crate::ini::looks_secret;
 
 /// Properties that Pacemaker and its tools set by themselves.
 const OF_THE_CLUSTER: [&str; 5] = ["dc-version", "cluster-infrastructure", "cluster-name", "have-watchdog", "last-lrm-refresh"];
@@ -75,6 +77,27 @@ pub(super) fn removable(host: &Host, keeps: &Keeps) -> Result<Vec<Described>, Fa
         });
     }
     Ok(found)
+}
+
+/// Where something in a cluster looks like a password, by the names that it stands under. Nobody there marks what is
+/// secret, and without it what is described would not be what is there.
+pub fn passwords(thing: &Described) -> Vec<String> {
+    let mut found = Vec::new();
+    // A setting's value stands under the setting's name.
+    let name = thing.attributes.get("name").and_then(Value::as_str).unwrap_or(&thing.title);
+    for (attribute, value) in &thing.attributes {
+        let meant = if attribute == "value" { name } else { attribute };
+        note_passwords(attribute, meant, value, &mut found);
+    }
+    found
+}
+
+fn note_passwords(path: &str, name: &str, value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Map(map) => map.iter().for_each(|(name, value)| note_passwords(&format!("{path}.{name}"), name, value, found)),
+        Value::List(_) => {}
+        value => found.extend(text_of(value).filter(|text| looks_secret(name, text)).map(|_| path.to_owned())),
+    }
 }
 
 pub(super) fn described(keeps: &Keeps, cib: &Cib) -> Result<Vec<Described>, Unsayable> {
