@@ -55,6 +55,19 @@ fn texts(folder: &Path, inside: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Lets a host join a server, with an agent as the package has it.
+pub(crate) fn join(server: &CatalogServer, host: &Host<'_>) {
+    let published: Value = server.agent(None).get("/v1/authority").unwrap().json();
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/keel-agent.service");
+    host.node.copy_in(&unit, "/etc/systemd/system/keel-agent.service").unwrap();
+    let (token, fingerprint) = (server.token(&["--host", host.node.name()]), published["fingerprint"].as_str().unwrap());
+    host.sh(&format!(
+        "sed -i s,/usr/bin/keel,/usr/local/bin/keel, /etc/systemd/system/keel-agent.service && systemctl daemon-reload && \
+         keel agent enroll --server {} --token {token} --fingerprint {fingerprint} && systemctl enable --now keel-agent",
+        server.agents_address()
+    ));
+}
+
 impl<'l> Cluster<'l> {
     /// All members have joined the server, which has the example.
     fn of(lab: &'l Lab) -> Self {
@@ -66,17 +79,7 @@ impl<'l> Cluster<'l> {
         server.site.push("the example");
         let operator = server.add_operator("olga", "operator");
         let cluster = Self { server, operator, hosts: HOSTS.map(|name| Host::new(lab, name)) };
-        let published: Value = cluster.server.agent(None).get("/v1/authority").unwrap().json();
-        let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/keel-agent.service");
-        for host in &cluster.hosts {
-            host.node.copy_in(&unit, "/etc/systemd/system/keel-agent.service").unwrap();
-            let (token, fingerprint) = (cluster.server.token(&["--host", host.node.name()]), published["fingerprint"].as_str().unwrap());
-            host.sh(&format!(
-                "sed -i s,/usr/bin/keel,/usr/local/bin/keel, /etc/systemd/system/keel-agent.service && systemctl daemon-reload && \
-                 keel agent enroll --server {} --token {token} --fingerprint {fingerprint} && systemctl enable --now keel-agent",
-                cluster.server.agents_address()
-            ));
-        }
+        cluster.hosts.iter().for_each(|host| join(&cluster.server, host));
         cluster
     }
 

@@ -22,6 +22,7 @@ mod lab_fleet;
 mod lab_galera;
 mod lab_galera_balanced;
 mod lab_galera_guard;
+mod lab_leases;
 mod lab_mysql;
 mod lab_mysql_ha;
 mod lab_node;
