@@ -77,6 +77,7 @@ fn lab_three_hosts_are_one_galera_cluster() {
     an_arbitrator_comes(&hosts[0]);
     settings_change_one_member_at_a_time_under_writes(&hosts);
     a_doubtful_stop_is_refused_and_a_clear_one_recovered(&hosts);
+    one_has_its_data_elsewhere(&hosts[1]);
     all_that_are_killed_are_recovered(&hosts);
     who_has_data_of_another_cluster_does_not_join(&hosts);
 }
@@ -255,6 +256,15 @@ fn a_doubtful_stop_is_refused_and_a_clear_one_recovered(hosts: &Hosts<'_>) {
     converge_all(hosts);
 }
 
+/// It keeps them, and it is the one that begins after the next stop of all.
+fn one_has_its_data_elsewhere(host: &Host<'_>) {
+    host.sh("systemctl stop mariadb && mv /var/lib/mysql /srv/data && install -d -o mysql -g mysql /var/lib/mysql");
+    host.sh("printf '[mysqld]\\ndatadir = /srv/data/\\n' >/etc/mysql/mariadb.conf.d/90-place.cnf");
+    host.expect(2, &["apply", SITE]);
+    is_whole(host);
+    assert_ne!(came_by(host), "SST", "it has its data, elsewhere");
+}
+
 fn all_that_are_killed_are_recovered(hosts: &Hosts<'_>) {
     // One misses what the others wrote: it must not begin.
     hosts[0].node.kill().unwrap();
@@ -267,6 +277,8 @@ fn all_that_are_killed_are_recovered(hosts: &Hosts<'_>) {
     for host in hosts {
         assert_eq!(ask(host, "SELECT count(*) FROM shop.t"), rows);
     }
+    assert_eq!(came_by(&hosts[1]), "nothing", "it began");
+    hosts[1].sh("test -s /srv/data/grastate.dat && test -z \"$(ls -A /var/lib/mysql)\"");
 }
 
 fn who_has_data_of_another_cluster_does_not_join(hosts: &Hosts<'_>) {

@@ -20,8 +20,8 @@ const KEPT: &str = "/var/lib/keel-galera";
 const STATE: &str = "/run/keel-galera";
 /// The file of settings that the server started with: its unit keeps it, see the module.
 pub(super) const STARTED: &str = "/run/keel-galera/started";
-/// Where the server keeps how far its data goes.
-const GRASTATE: &str = "/var/lib/mysql/grastate.dat";
+/// Where the server keeps how far its data goes, beside the data.
+const GRASTATE: &str = "grastate.dat";
 
 /// A member, and how long each of its acts may take.
 pub(super) struct Acts<'h> {
@@ -72,17 +72,18 @@ impl Acts<'_> {
     }
 
     /// Starts as the first member. What makes this one start special is gone when it is over, also where it failed; and
-    /// systemd takes it back itself (see the unit's settings in the module) should this process not live to do so.
-    pub(super) fn begin(&self, recovered: Option<&Position>) -> Result<(), Failure> {
-        if recovered.is_some() {
-            self.mark_safe("0", "1")?;
+    /// systemd takes it back itself (see the unit's settings in the module) should this process not live to do so. Where it
+    /// goes on from data that was there, the folder of that data is given.
+    pub(super) fn begin(&self, recovered_in: Option<&str>) -> Result<(), Failure> {
+        if let Some(datadir) = recovered_in {
+            self.mark_safe(datadir, "0", "1")?;
         }
         self.host.bus()?.call::<_, ()>("SetEnvironment", &vec![format!("{FLAG}=--wsrep-new-cluster")])?;
         let started = self.systemd("StartUnit");
         self.clear_flag()?;
-        if started.is_err() && recovered.is_some() {
+        if let (Err(_), Some(datadir)) = (&started, recovered_in) {
             // It was this run that said so. The measured position stays, so that the next one decides alike.
-            self.mark_safe("1", "0")?;
+            self.mark_safe(datadir, "1", "0")?;
         }
         if started.is_ok() {
             self.host.remove(format!("{STATE}/measured"))?;
@@ -101,9 +102,10 @@ impl Acts<'_> {
         self.write(STATE, "measured", &format!("{}:{}\n", found.uuid, found.seqno))
     }
 
-    fn mark_safe(&self, from: &str, to: &str) -> Result<(), Failure> {
+    fn mark_safe(&self, datadir: &str, from: &str, to: &str) -> Result<(), Failure> {
         let (from, to) = (format!("safe_to_bootstrap: {from}"), format!("safe_to_bootstrap: {to}"));
-        edit_text(self.host, Path::new(GRASTATE), Content::Open, |text| Ok(text.contains(&from).then(|| text.replace(&from, &to))))
+        let path = Path::new(datadir).join(GRASTATE);
+        edit_text(self.host, &path, Content::Open, |text| Ok(text.contains(&from).then(|| text.replace(&from, &to))))
     }
 
     fn systemd(&self, method: &str) -> Result<(), Failure> {

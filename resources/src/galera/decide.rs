@@ -125,7 +125,8 @@ fn join(own: &str, me: &Report, answers: &BTreeMap<&str, &Report>) -> Step {
         let cluster = clusters.iter().copied().collect::<Vec<_>>().join(", ");
         return Step::Refuse(format!(
             "{own} {how} another cluster ({foreign}) than this one ({cluster}): its data would be lost when it joins. \
-             If it shall be, empty /var/lib/mysql and remove /var/lib/keel-galera there"
+             If it shall be, empty {} and remove /var/lib/keel-galera there",
+            me.datadir
         ));
     }
     if clusters.len() > 1 {
@@ -176,11 +177,12 @@ fn recover(own: &str, me: &Report, answers: &BTreeMap<&str, &Report>) -> Step {
         return Step::Wait(format!("{name} runs outside of the cluster"));
     }
     let is_untold = |report: &Report| report.uuid.is_none() && report.identity.is_some() && !report.databases.is_empty();
-    if let Some((name, _)) = answers.iter().find(|(_, report)| is_untold(report)) {
+    if let Some((name, report)) = answers.iter().find(|(_, report)| is_untold(report)) {
         // It may be a copy that was cut off, or the data that goes furthest.
         return Step::Refuse(format!(
             "{name} was in the cluster and has databases, and its grastate.dat does not say of which cluster they are: if others go \
-             as far, empty /var/lib/mysql there; if not, write the UUID into it, and its data is asked how far it goes"
+             as far, empty {} there; if not, write the UUID into it, and its data is asked how far it goes",
+            report.datadir
         ));
     }
     if me.uuid.is_some() && me.position().is_none() {

@@ -274,7 +274,7 @@ fn settle(desired: &GaleraCluster, acts: &Acts<'_>) -> Result<(), Failure> {
             Step::StopAlone => acts.stop().map(|()| None)?,
             Step::Measure => acts.measure().map(|()| None)?,
             Step::Bootstrap => acts.begin(None).map(|()| None)?,
-            Step::Recover(position) => acts.begin(Some(&position)).map(|()| None)?,
+            Step::Recover(_) => acts.begin(datadir(desired, &reports)).map(|()| None)?,
             Step::Join => match decide::turn(&desired.member, &reports, Quorum::Answering) {
                 Turn::Say(claim) => acts.say(claim).map(|()| None)?,
                 Turn::Have => acts.start().map(|()| None)?,
@@ -285,6 +285,11 @@ fn settle(desired: &GaleraCluster, acts: &Acts<'_>) -> Result<(), Failure> {
             wait(desired, began, "this member is not in the cluster", &why)?;
         }
     }
+}
+
+/// Where this member's data is.
+fn datadir<'r>(desired: &GaleraCluster, reports: &'r Reports) -> Option<&'r str> {
+    Some(reports.get(&desired.member)?.as_ref().ok()?.datadir.as_str())
 }
 
 /// Restarts the server once it is this member's turn and all others are well, and waits until it is back.

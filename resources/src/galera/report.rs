@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 /// The identity of nothing.
 const NULL_UUID: &str = "00000000-0000-0000-0000-000000000000";
 
+/// Where a server has its data that is not told otherwise.
+const DATADIR: &str = "/var/lib/mysql";
+
 /// What a server is called that serves outside of the cluster.
 pub(super) const ALONE_WITH_DATABASES: &str = "alone, with databases of its own";
 
@@ -57,6 +60,8 @@ pub(super) struct Report {
     pub(super) has_flag: bool,
     /// The cluster that it was in, as recorded outside of its data.
     pub(super) identity: Option<String>,
+    /// Where its data is.
+    pub(super) datadir: String,
     /// The cluster that its data is of; none where it is of none.
     pub(super) uuid: Option<String>,
     /// How far its data goes; -1 where only the data itself can tell.
@@ -88,6 +93,10 @@ impl Report {
             _ => return Err("it does not say whether MariaDB runs".to_owned()),
         };
         let seqno = value("seqno").map_or(Ok(-1), |text| text.parse().map_err(|_| format!("its seqno {text:?} is no number")))?;
+        let datadir = value("datadir").unwrap_or(DATADIR);
+        if !datadir.starts_with('/') {
+            return Err(format!("its datadir {datadir:?} is no whole path"));
+        }
         let claim = match value("turn") {
             Some("wish") => Some(Claim::Wish),
             Some("mine") => Some(Claim::Mine),
@@ -109,6 +118,7 @@ impl Report {
             process,
             has_flag: value("flag") == Some("yes"),
             identity: value("identity").and_then(known_uuid),
+            datadir: datadir.to_owned(),
             uuid: value("uuid").and_then(known_uuid),
             seqno,
             is_safe: value("safe") == Some("1"),
@@ -194,7 +204,7 @@ mod tests {
         let report = Report::parse(&text).unwrap();
         assert!(report.is_synced() && report.is_in_primary() && !report.is_alone() && !report.has_flag);
         assert_eq!((report.state(), report.cluster(), report.position(), report.claim), ("synced", Some(UUID), None, Some(Claim::Mine)));
-        assert_eq!(report.databases, ["shop", "wiki"]);
+        assert_eq!((report.databases.as_slice(), report.datadir.as_str()), (["shop", "wiki"].map(str::to_owned).as_slice(), DATADIR));
         let with = Report::parse(&text.replace("end=yes", "wsrep_incoming_addresses=10.0.0.1:0,10.0.0.2:0,\nend=yes")).unwrap();
         assert_eq!([report, with].map(|report| report.answers.unwrap().size), [3, 2], "an arbitrator is no member");
     }
@@ -208,6 +218,7 @@ mod tests {
             ("process=running\n", "cut off"),
             ("end=yes\n", "does not say"),
             ("process=stopped\nseqno=many\nend=yes\n", "no number"),
+            ("process=stopped\ndatadir=data\nend=yes\n", "no whole path"),
             ("process=stopped\nmeasured=x:1\nend=yes\n", "cannot be read"),
         ] {
             assert!(Report::parse(text).is_err_and(|error| error.contains(wrong)), "{text}");

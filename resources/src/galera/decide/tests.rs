@@ -13,6 +13,7 @@ fn fresh() -> Report {
         process: Process::Stopped,
         has_flag: false,
         identity: None,
+        datadir: "/srv/mysql".to_owned(),
         uuid: None,
         seqno: -1,
         is_safe: false,
@@ -145,6 +146,7 @@ fn data_of_another_cluster_does_not_join() {
     let foreign = Report { uuid: Some(B.to_owned()), ..fresh() };
     let all = steps([synced(), synced(), foreign]);
     refuses(&all[2], "n3 has data of another cluster");
+    refuses(&all[2], "empty /srv/mysql and");
     assert_eq!(all[0], Step::Settled, "the others do not suffer from it");
     refuses(&steps([synced(), synced(), Report { identity: Some(B.to_owned()), ..fresh() }])[2], "n3 was in another cluster");
 }
