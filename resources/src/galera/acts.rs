@@ -61,7 +61,6 @@ impl Acts<'_> {
 
     /// Starts as one more member.
     pub(super) fn start(&self) -> Result<(), Failure> {
-        self.host.remove(format!("{STATE}/measured"))?;
         self.clear_flag()?;
         self.systemd("StartUnit")
     }
@@ -82,16 +81,13 @@ impl Acts<'_> {
         let started = self.systemd("StartUnit");
         self.clear_flag()?;
         if let (Err(_), Some(datadir)) = (&started, recovered_in) {
-            // It was this run that said so. The measured position stays, so that the next one decides alike.
+            // It was this run that said so. The data is measured anew before the next try: each start forgets that.
             self.mark_safe(datadir, "1", "0")?;
-        }
-        if started.is_ok() {
-            self.host.remove(format!("{STATE}/measured"))?;
         }
         started
     }
 
-    /// Asks the data how far it goes.
+    /// Asks the data how far it goes. The unit forgets the answer with each start (see its settings in the module).
     pub(super) fn measure(&self) -> Result<(), Failure> {
         let output = self.host.command("galera_recovery").timeout(Some(self.limit)).succeed()?;
         let said = output.text()?;
