@@ -127,9 +127,11 @@ fn what_takes_a_full_stop_changes_no_file_until_then(hosts: &[Host<'_>; 3]) {
     let is_told = said.contains("quorum.wait_for_all is 1 and should be 0") && said.contains("takes a full stop, and no file was changed");
     assert!(ran.status & 4 != 0 && is_told, "{}:\n{said}", ran.status);
     hosts[0].sh("grep -q 'wait_for_all: 1' /etc/corosync/corosync.conf");
+    who_is_stopped_alone_comes_back_as_it_was(&hosts[0], SITE, "takes a full stop, and no file was changed");
     for unit in ["pacemaker", "corosync"] {
         hosts.iter().for_each(|host| drop(host.sh(&format!("systemctl stop {unit}"))));
     }
+    hosts.iter().for_each(|host| drop(host.sh("touch /run/keel-corosync-full-stop")));
     apply(hosts);
     quorum_is(hosts, "Quorate");
     hosts.iter().for_each(|host| until(host, &format!("keel apply {SITE} --detailed-exitcode")));
@@ -139,7 +141,21 @@ fn what_takes_a_full_stop_changes_no_file_until_then(hosts: &[Host<'_>; 3]) {
     let ran = hosts[0].keel(&["apply", "/root/other"]);
     let said = format!("{}{}", ran.stdout, ran.stderr);
     assert!(ran.status & 4 != 0 && said.contains("another key takes a full stop"), "{}:\n{said}", ran.status);
+    // The word that all were stopped was for one start.
+    who_is_stopped_alone_comes_back_as_it_was(&hosts[0], "/root/other", "another key takes a full stop");
     hosts[0].sh("grep -q kkkk /etc/corosync/authkey");
+}
+
+/// As after a crash: nothing of what would part it from the others comes with its start.
+fn who_is_stopped_alone_comes_back_as_it_was(host: &Host<'_>, site: &str, why: &str) {
+    let files = "sha256sum /etc/corosync/corosync.conf /etc/corosync/authkey";
+    let before = host.sh(files);
+    host.sh("systemctl stop pacemaker corosync");
+    let ran = host.keel(&["apply", site]);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(ran.status & 4 != 0 && said.contains(why), "{}:\n{said}", ran.status);
+    assert_eq!(host.sh(files), before);
+    until(host, "crm_mon -1 | grep -q 'Online:.*server1 server2 server3'");
 }
 
 /// Stopped first, then taken out of the files of those that stay.
