@@ -124,7 +124,7 @@ pub(crate) fn is_what_the_document_says(host: &Host<'_>) {
     );
 }
 
-fn image() -> Image {
+pub(crate) fn image() -> Image {
     Image::with("pacemaker", &["corosync", "pacemaker", "pacemaker-cli-utils", "pacemaker-resource-agents", "resource-agents", "crmsh"])
 }
 

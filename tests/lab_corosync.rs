@@ -3,7 +3,7 @@
 use keel_tests::lab::{Image, Lab, Ran};
 
 use crate::host::Host;
-use crate::lab_cluster::{SITE, copy_site, until};
+use crate::lab_cluster::{SITE, copy_site, image, until};
 
 const NAMES: [&str; 3] = ["server1", "server2", "server3"];
 
@@ -32,11 +32,13 @@ fn quorum_is(hosts: &[Host<'_>], flags: &str) {
     hosts.iter().for_each(|host| until(host, &format!("corosync-quorumtool -s | grep -q 'Flags: *{flags} *$'")));
 }
 
+/// The packages are there already, and their example of a cluster runs.
 #[test]
-fn lab_two_bare_hosts_become_a_cluster_over_udpu() {
-    let Some(lab) = Lab::for_test(&NAMES[..2], &Image::bare()) else { return };
+fn lab_two_hosts_with_the_packages_become_a_cluster_over_udpu() {
+    let Some(lab) = Lab::for_test(&NAMES[..2], &image()) else { return };
     let hosts = ["server1", "server2"].map(|name| Host::new(&lab, name));
     hosts.iter().for_each(|host| write_site(host, "use corosync"));
+    hosts.iter().for_each(|host| until(host, "systemctl -q is-active corosync"));
     set(&hosts, "transport = \"udpu\"");
     for ran in apply(&hosts) {
         assert_eq!(ran.status, 2, "the first run:\n{}{}", ran.stdout, ran.stderr);

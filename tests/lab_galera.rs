@@ -207,7 +207,7 @@ fn settings_change_one_member_at_a_time_under_writes(hosts: &Hosts<'_>) {
         let runs = hosts.each_ref().map(|host| scope.spawn(|| apply_until_restarted(host)));
         let waited = runs.map(|run| run.join().unwrap());
         done.store(true, Ordering::Relaxed);
-        assert!(waited.iter().filter(|waited| **waited).count() >= 2, "two have to wait for their turns: {waited:?}");
+        assert!(waited.contains(&true), "somebody has to wait for his turn");
         writer.join().unwrap()
     });
     assert!(lost == 0 && written > 0, "{lost} of {written} writes were lost");

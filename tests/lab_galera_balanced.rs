@@ -1,4 +1,4 @@
-//! `examples/galera` whole: three members behind two load balancers with one address, from five bare hosts. A client that
+//! `examples/galera` whole: three members behind two load balancers with one address, on five hosts. A client that
 //! writes through the address all the time loses nothing while a member stops, a member dies and a balancer dies.
 
 use std::collections::BTreeSet;
@@ -111,7 +111,7 @@ fn start(host: &Host<'_>) {
 }
 
 #[test]
-fn lab_five_bare_hosts_are_a_database_that_outlives_each_of_them() {
+fn lab_five_hosts_are_a_database_that_outlives_each_of_them() {
     let Some(lab) = Lab::for_test(&[MEMBERS.as_slice(), BALANCERS.as_slice()].concat(), &image()) else { return };
     let site = Site { members: MEMBERS.map(|name| Host::new(&lab, name)), balancers: BALANCERS.map(|name| Host::new(&lab, name)) };
     for host in site.all() {

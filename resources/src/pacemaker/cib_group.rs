@@ -64,7 +64,10 @@ impl CibGroup {
         {
             let mut seen = self.seen();
             seen.held = held;
-            seen.refused = None;
+            // A look at others says nothing of the one that is refused.
+            if seen.refused.as_ref().is_some_and(|(refused, _)| members.contains(refused)) {
+                seen.refused = None;
+            }
             seen.fencing = fencing(&cib);
         }
         if pending.is_empty() {
@@ -74,8 +77,8 @@ impl CibGroup {
         for &at in &pending {
             let Some(look) = looks.get_mut(at) else { continue };
             if let Err(error) = self.ask_agent(door, declared[at]) {
+                refused = refused.or(matches!(error, ObserveError::Failed(_)).then_some(at));
                 *look = Err(error);
-                refused = refused.or(Some(at));
             }
         }
         let differing: Vec<&Declared> = pending.iter().map(|&at| declared[at]).collect();
@@ -92,23 +95,9 @@ impl CibGroup {
             self.seen().fencing = fencing(&merge(&cib, &differing).0);
             return Ok(looks);
         };
-        self.hold_others(members[at], beside(declared[at]), &pending, at, &mut looks);
+        // All or nothing; only an agent may still come with a package, and keeps nobody else out until then.
+        self.seen().refused = Some((members[at], beside(declared[at])));
         Ok(looks)
-    }
-
-    /// All or nothing: what would go into one patch with what is refused stays out of it. Where that may still change,
-    /// because a package brings its agent, the others have to be looked at again as well.
-    fn hold_others(&self, member: usize, why: String, pending: &[usize], refused: usize, looks: &mut [Look]) {
-        let Some(Err(ObserveError::NotYet(failure))) = looks.get(refused) else {
-            self.seen().refused = Some((member, why));
-            return;
-        };
-        let with_it = Failure { message: format!("{why}: {}", failure.message), help: failure.help.clone() };
-        for &at in pending {
-            if let Some(look @ Ok(_)) = looks.get_mut(at) {
-                *look = Err(ObserveError::NotYet(with_it.clone()));
-            }
-        }
     }
 
     /// Why the changes are not this host's to make now, if so.
